@@ -1,0 +1,25 @@
+//! The rules of IMG: what a job, a queue and a user are, and what may happen to them.
+//!
+//! No IO, no clock, no serialisation, no framework: everything comes in as a value and
+//! leaves as a value, so every rule here can be tested by itself.
+#![warn(missing_docs)]
+
+pub mod hold;
+pub mod ids;
+pub mod job;
+pub mod names;
+pub mod permission;
+pub mod queue;
+pub mod time;
+pub mod user;
+
+pub use hold::Hold;
+pub use ids::JobId;
+pub use job::{Artifact, Cause, Failure, Job, JobState, Role, StateKind, TransitionRefused};
+pub use names::{
+    Arch, GroupName, ImageTypeId, JobName, NameError, QueueName, RunnerId, UserName,
+};
+pub use permission::{Actor, Allowed, Denied, Verb, Verbs};
+pub use queue::{Queue, Waiting};
+pub use time::Timestamp;
+pub use user::{Group, Site, User};

@@ -1,0 +1,200 @@
+//! Who may do what. A handler that needs a right takes the [`Allowed`] that only the check makes.
+
+use super::UserName;
+
+macro_rules! verbs {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal),* $(,)?) => {
+        /// Something a person can be allowed to do.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Verb { $($(#[$doc])* $variant),* }
+
+        impl Verb {
+            /// Every verb.
+            pub const ALL: &'static [Self] = &[$(Self::$variant),*];
+
+            /// The verb's word in the API, in token scopes and in the store.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $word),* }
+            }
+        }
+    };
+}
+
+verbs! {
+    /// See jobs, logs and files.
+    ViewJobs = "view-jobs",
+    /// Hand in a definition.
+    Submit = "submit",
+    /// Stop one's own jobs.
+    CancelOwn = "cancel-own",
+    /// Stop anybody's jobs.
+    CancelAny = "cancel-any",
+    /// Release a recorded job on a queue that does not launch by itself.
+    Launch = "launch",
+    /// Hand in definitions whose scripts run as root on the box itself.
+    PrivilegedDefinitions = "privileged-definitions",
+    /// See the health of the box.
+    ViewHealth = "view-health",
+    /// Take and bring back backups of the store.
+    Backup = "backup",
+}
+
+impl Verb {
+    /// The verb a word names.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|v| v.as_str() == word)
+    }
+
+    fn bit(self) -> u64 {
+        1 << (self as u64)
+    }
+}
+
+/// A set of verbs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Verbs(u64);
+
+impl Verbs {
+    /// No verb.
+    pub const NONE: Self = Self(0);
+
+    /// Every verb there is.
+    pub fn all() -> Self {
+        Verb::ALL.iter().copied().collect()
+    }
+
+    /// True if `verb` is in the set.
+    pub fn has(self, verb: Verb) -> bool {
+        self.0 & verb.bit() != 0
+    }
+
+    /// Both sets together.
+    pub fn union(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+
+    /// Only what both sets have: how a token's scope narrows its owner's rights.
+    pub fn intersection(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+
+    /// The verbs of the set, in the order of [`Verb::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Verb> {
+        Verb::ALL.iter().copied().filter(move |v| self.has(*v))
+    }
+}
+
+impl FromIterator<Verb> for Verbs {
+    fn from_iter<I: IntoIterator<Item = Verb>>(verbs: I) -> Self {
+        Self(verbs.into_iter().fold(0, |bits, v| bits | v.bit()))
+    }
+}
+
+/// Who asks, with what they may do at this moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// The user's name.
+    pub user: UserName,
+    /// What they may do: own permissions, groups and superuser already worked out.
+    pub verbs: Verbs,
+    /// True if the Admin tab is theirs.
+    pub staff: bool,
+}
+
+/// The proof that a permission was checked. Only [`Actor::allow`] makes one.
+#[derive(Debug)]
+pub struct Allowed {
+    verb: Verb,
+}
+
+impl Allowed {
+    /// What was allowed.
+    pub fn verb(&self) -> Verb {
+        self.verb
+    }
+}
+
+/// The permission is missing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{user} may not {}: ask an administrator for the permission `{}`", what(*.verb), verb.as_str())]
+pub struct Denied {
+    /// Who asked.
+    pub user: UserName,
+    /// For what.
+    pub verb: Verb,
+}
+
+fn what(verb: Verb) -> &'static str {
+    match verb {
+        Verb::ViewJobs => "see jobs",
+        Verb::Submit => "submit jobs",
+        Verb::CancelOwn => "cancel jobs",
+        Verb::CancelAny => "cancel other people's jobs",
+        Verb::Launch => "launch recorded jobs",
+        Verb::PrivilegedDefinitions => "submit definitions that run code as root on the box",
+        Verb::ViewHealth => "see the health of the box",
+        Verb::Backup => "take backups",
+    }
+}
+
+impl Actor {
+    /// The proof that this actor may `verb`.
+    ///
+    /// # Errors
+    /// [`Denied`] names the missing permission.
+    pub fn allow(&self, verb: Verb) -> Result<Allowed, Denied> {
+        if self.verbs.has(verb) {
+            Ok(Allowed { verb })
+        } else {
+            Err(Denied { user: self.user.clone(), verb })
+        }
+    }
+
+    /// The proof that this actor may cancel a job of `owner`.
+    ///
+    /// # Errors
+    /// [`Denied`] names the missing permission.
+    pub fn allow_cancel(&self, owner: &UserName) -> Result<Allowed, Denied> {
+        if *owner == self.user && self.verbs.has(Verb::CancelOwn) {
+            return Ok(Allowed { verb: Verb::CancelOwn });
+        }
+        self.allow(Verb::CancelAny)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn actor(verbs: &[Verb]) -> Actor {
+        let verbs = verbs.iter().copied().collect();
+        Actor { user: UserName::new("ann").unwrap(), verbs, staff: false }
+    }
+
+    #[test]
+    fn what_is_not_granted_is_denied_with_the_permission_s_name() {
+        let denied = actor(&[Verb::ViewJobs]).allow(Verb::Submit).unwrap_err();
+        assert_eq!(
+            denied.to_string(),
+            "ann may not submit jobs: ask an administrator for the permission `submit`"
+        );
+    }
+
+    #[test]
+    fn one_s_own_job_needs_less_than_another_s() {
+        let ann = actor(&[Verb::CancelOwn]);
+        assert!(ann.allow_cancel(&UserName::new("ann").unwrap()).is_ok());
+        assert!(ann.allow_cancel(&UserName::new("bo").unwrap()).is_err());
+        assert!(actor(&[Verb::CancelAny]).allow_cancel(&UserName::new("bo").unwrap()).is_ok());
+        assert!(actor(&[]).allow_cancel(&UserName::new("ann").unwrap()).is_err());
+    }
+
+    #[test]
+    fn every_verb_has_its_own_word_and_bit() {
+        for verb in Verb::ALL {
+            assert_eq!(Verb::from_word(verb.as_str()), Some(*verb));
+            assert_eq!(Verbs::from_iter([*verb]).iter().collect::<Vec<_>>(), [*verb]);
+        }
+        assert_eq!(Verbs::all().iter().count(), Verb::ALL.len());
+    }
+}
