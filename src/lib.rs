@@ -1,4 +1,9 @@
 //! IMG, the image-building appliance. ARCHITECTURE.md is the map; the walls between the modules
 //! below are held by `tests/architecture.rs`.
 
+pub mod app;
+pub mod builder;
 pub mod domain;
+pub mod files;
+pub mod plugin;
+pub mod store;

@@ -40,9 +40,7 @@ impl FromStr for JobId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         let number = if digits { text.parse().ok() } else { None };
-        number
-            .and_then(Self::new)
-            .ok_or_else(|| NotAJobId(text.chars().take(40).collect()))
+        number.and_then(Self::new).ok_or_else(|| NotAJobId(text.chars().take(40).collect()))
     }
 }
 

@@ -6,9 +6,7 @@
 //! ```
 //! A final state has no way out: retrying makes a new job that names the old one.
 
-use super::{
-    Arch, ImageTypeId, JobId, JobName, QueueName, RunnerId, Timestamp, UserName,
-};
+use super::{Arch, ImageTypeId, JobId, JobName, QueueName, RunnerId, Timestamp, UserName};
 use std::{fmt, time::Duration};
 
 /// One request for one image: a row of the queue table.

@@ -44,7 +44,11 @@ impl User {
                 .filter(|g| self.groups.contains(&g.name))
                 .fold(self.verbs, |verbs, g| verbs.union(g.verbs))
         };
-        Actor { user: self.name.clone(), verbs, staff: self.active && (self.staff || self.superuser) }
+        Actor {
+            user: self.name.clone(),
+            verbs,
+            staff: self.active && (self.staff || self.superuser),
+        }
     }
 }
 

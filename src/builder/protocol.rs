@@ -1,0 +1,169 @@
+//! The messages between the server and a builder: the same whether the builder lives in this
+//! process, behind a unix socket or on another box. Plain data, versioned, a closed set of verbs.
+
+use crate::domain::{Arch, Cause, Failure, ImageTypeId, JobId, JobName, Role, RunnerId, Timestamp};
+use bytes::Bytes;
+use std::time::Duration;
+
+/// Version of these messages. A builder refuses an order of another version.
+pub const VERSION: u32 = 1;
+
+/// "Build this job."
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// [`VERSION`] of the sender.
+    pub version: u32,
+    /// The job.
+    pub job: JobId,
+    /// Which runner, and exactly which component: another SHA-256 is refused.
+    pub runner: RunnerId,
+    /// SHA-256 (hex) of the runner's component.
+    pub runner_sha256: String,
+    /// What the job asks for.
+    pub request: OrderRequest,
+    /// What the build may use.
+    pub limits: Limits,
+}
+
+/// What a job asks for, as far as the runner needs it.
+#[derive(Clone, Debug)]
+pub struct OrderRequest {
+    /// What the requester calls the image.
+    pub name: JobName,
+    /// The definition as it was handed in.
+    pub definition: Bytes,
+    /// What comes out.
+    pub image_type: ImageTypeId,
+    /// For which machines.
+    pub arch: Arch,
+    /// Extra packages.
+    pub packages: Vec<String>,
+    /// Values of the runner's own fields.
+    pub options: Vec<(String, String)>,
+    /// Values that must not appear in any log or listing (secret fields, passwords in URLs).
+    pub secrets: Vec<String>,
+    /// A finished job whose artifacts are linked read-only into `input/` of the work directory.
+    pub input_job: Option<JobId>,
+}
+
+/// What a build may use.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Longest it may take in all.
+    pub total: Duration,
+    /// Longest it may print nothing.
+    pub silence: Duration,
+    /// Grace after SIGINT before SIGTERM, and after SIGTERM before the kill.
+    pub grace: [Duration; 2],
+}
+
+/// Why a build is stopped from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StopReason {
+    /// Somebody asked.
+    Cancelled,
+    /// The service stops.
+    Interrupted,
+}
+
+/// What a builder tells about one job, in this order: `Started`, any number of the middle ones,
+/// exactly one `Finished` at the end.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// The plan was computed and its first step is about to run.
+    Started {
+        /// The commands that will run, one per step, secrets masked.
+        commands: Vec<String>,
+        /// What confines the steps, for people: "own mount, PID, IPC and UTS namespaces".
+        sandbox: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// Bytes of the log, masked and folded, whole UTF-8 or not as the tool printed them.
+    Log {
+        /// Where in the log they begin. Always the sum of the lengths sent before.
+        offset: u64,
+        /// The bytes.
+        bytes: Bytes,
+        /// When they were read.
+        at: Timestamp,
+    },
+    /// A new phase began.
+    Phase {
+        /// Its name.
+        name: String,
+        /// When.
+        at: Timestamp,
+    },
+    /// How far the phase is.
+    Progress {
+        /// Units done.
+        done: u64,
+        /// Units in all, if known.
+        total: Option<u64>,
+        /// What is counted: "packages".
+        unit: String,
+    },
+    /// The tool complained.
+    Diagnostic {
+        /// True for an error, false for a warning.
+        error: bool,
+        /// The complaint, secrets masked.
+        message: String,
+        /// The log line, counted from 1.
+        line: u64,
+    },
+    /// Bytes the build directory holds now.
+    Usage {
+        /// Allocated bytes.
+        disk: u64,
+    },
+    /// The end.
+    Finished(Finished),
+}
+
+/// How a build ended.
+#[derive(Clone, Debug)]
+pub struct Finished {
+    /// The verdict.
+    pub outcome: Outcome,
+    /// What was moved into the job's `artifacts/`.
+    pub artifacts: Vec<StagedArtifact>,
+    /// What could not be freed, one sentence each, with the way out.
+    pub residual: Vec<String>,
+    /// Most bytes the build directory held.
+    pub peak_disk: u64,
+}
+
+/// The verdict on a build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Every step ended with 0 and there is an image.
+    Done,
+    /// Something failed; why.
+    Failed(Failure),
+    /// Stopped from outside.
+    Stopped(StopReason),
+}
+
+/// A file in the job's `artifacts/`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StagedArtifact {
+    /// File name, no directory part.
+    pub name: String,
+    /// What it is for.
+    pub role: Role,
+    /// For people.
+    pub label: String,
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 (hex).
+    pub sha256: String,
+}
+
+impl Outcome {
+    /// A failure in one line.
+    pub fn failed(cause: Cause, message: impl Into<String>) -> Self {
+        Self::Failed(Failure { cause, message: message.into(), suggestion: None, line: None })
+    }
+}
