@@ -3,6 +3,7 @@
 
 pub mod app;
 pub mod builder;
+pub mod config;
 pub mod domain;
 pub mod files;
 pub mod plugin;

@@ -1,0 +1,463 @@
+//! config.toml: typed, strict, documented. Unknown keys, units that do not fit and values out of
+//! range are refused with the key, the value and what would be valid.
+//!
+//! The file config.toml beside Cargo.toml is the reference: a test keeps it equal to the defaults.
+
+mod units;
+
+use serde::Deserialize;
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+};
+pub use units::{Size, Span};
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Where it listens and keeps its data.
+    pub server: Server,
+    /// How builds run.
+    pub build: Build,
+    /// Sessions and the first sign-in.
+    pub sessions: Sessions,
+    /// Upper limits for what people hand in.
+    pub limits: Limits,
+    /// What happens by itself, and when.
+    pub schedule: Schedule,
+    /// What the service writes to the journal.
+    pub log: Log,
+    /// The plugin directory.
+    pub plugins: Plugins,
+    /// What each runner may use, by runner id.
+    pub runners: BTreeMap<String, Runner>,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Server {
+    /// Addresses to listen on. TLS is used on every one that is not loopback.
+    pub listen: Vec<SocketAddr>,
+    /// The data directory.
+    pub data_dir: PathBuf,
+    /// The local socket; empty: `img.sock` in the data directory.
+    pub socket: PathBuf,
+    /// PEM certificate chain; empty: self-signed, made at the first start.
+    pub tls_cert: PathBuf,
+    /// PEM private key of `tls_cert`.
+    pub tls_key: PathBuf,
+    /// Addresses of reverse proxies whose X-Forwarded-For is believed, and that may speak plain HTTP.
+    pub trusted_proxies: Vec<IpAddr>,
+    /// Host names it answers to, besides loopback, its own addresses and the sites in the store.
+    pub hosts: Vec<String>,
+    /// Connections at once.
+    pub max_connections: usize,
+    /// Longest a request's head may take.
+    pub header_timeout: Span,
+    /// Longest an idle connection is kept.
+    pub idle_timeout: Span,
+    /// How long running builds may go on after the service was told to stop.
+    pub stop_grace: Span,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 8080))],
+            data_dir: "/var/lib/img".into(),
+            socket: PathBuf::new(),
+            tls_cert: PathBuf::new(),
+            tls_key: PathBuf::new(),
+            trusted_proxies: Vec::new(),
+            hosts: Vec::new(),
+            max_connections: 1024,
+            header_timeout: Span::seconds(5),
+            idle_timeout: Span::seconds(60),
+            stop_grace: Span::seconds(30),
+        }
+    }
+}
+
+/// `[build]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Build {
+    /// Jobs that may build at once, over all queues.
+    pub slots: u32,
+    /// Whether steps get namespaces of their own.
+    pub sandbox: Sandbox,
+    /// Directories in which tools are looked up, in order.
+    pub path: Vec<PathBuf>,
+    /// Grace after SIGINT before SIGTERM.
+    pub grace_interrupt: Span,
+    /// Grace after SIGTERM before the kill.
+    pub grace_terminate: Span,
+}
+
+/// How steps are confined.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Sandbox {
+    /// Own namespaces where the system allows them; where not, the log says so.
+    Auto,
+    /// None: for measurements and for tools that cannot live in one.
+    Off,
+}
+
+impl Default for Build {
+    fn default() -> Self {
+        let path = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+        Self {
+            slots: 2,
+            sandbox: Sandbox::Auto,
+            path: path.map(PathBuf::from).to_vec(),
+            // mic and mkosi tidy up within a second of SIGINT; ten leave room for slow disks.
+            grace_interrupt: Span::seconds(10),
+            grace_terminate: Span::seconds(5),
+        }
+    }
+}
+
+/// `[sessions]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Sessions {
+    /// A session ends after this long without a request.
+    pub idle: Span,
+    /// A session ends this long after the sign-in, whatever happens.
+    pub absolute: Span,
+    /// How long after the very first start imager / imager opens the set-a-password page.
+    pub first_login: Span,
+}
+
+impl Default for Sessions {
+    fn default() -> Self {
+        Self { idle: Span::minutes(60), absolute: Span::hours(12), first_login: Span::minutes(60) }
+    }
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// Largest definition; a runner may ask for less.
+    pub definition: Size,
+    /// Jobs that may wait on a queue, for queues made at the first start.
+    pub queue_cap: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { definition: Size::mib(4), queue_cap: 200 }
+    }
+}
+
+/// `[schedule]`: cron texts of six fields (second first), in UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Schedule {
+    /// When ended sessions and expired tokens are removed.
+    pub expire_sessions: String,
+}
+
+impl Default for Schedule {
+    fn default() -> Self {
+        Self { expire_sessions: "0 0 * * * *".into() }
+    }
+}
+
+/// `[log]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Log {
+    /// `error`, `warn`, `info`, `debug` or `trace`.
+    pub level: Level,
+    /// `text` or `json`.
+    pub format: LogFormat,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { level: Level::Info, format: LogFormat::Text }
+    }
+}
+
+/// How much is logged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Only what broke.
+    Error,
+    /// And what may break soon.
+    Warn,
+    /// And what happened.
+    Info,
+    /// And every request.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+impl Level {
+    /// The word the logger knows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// `[plugins]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Plugins {
+    /// Where further runners are dropped; empty: `plugins` in the data directory.
+    pub dir: PathBuf,
+}
+
+/// `[runners.<id>]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Runner {
+    /// False takes it off the submit page.
+    pub enabled: bool,
+    /// Programs it may start; absent: for a built-in runner those it declares, else none.
+    pub programs: Option<Vec<String>>,
+    /// Privileges it may use: `root`, `loop-devices`, `network`, `kvm`, `user-namespaces`;
+    /// absent: for a built-in runner those it declares, else none.
+    pub privileges: Option<Vec<String>>,
+    /// True lets a file in the plugin directory take the place of the built-in runner of this id.
+    pub replace: bool,
+}
+
+impl Default for Runner {
+    fn default() -> Self {
+        Self { enabled: true, programs: None, privileges: None, replace: false }
+    }
+}
+
+/// Why a configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration {path}: {source}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: std::io::Error,
+    },
+    /// The text does not fit.
+    #[error("{path}: {message}")]
+    Parse {
+        /// The file.
+        path: PathBuf,
+        /// Line, key, value and what would be valid.
+        message: String,
+    },
+    /// A value that reads well but cannot be.
+    #[error("{path}: {key} is {value}: {want}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// The key, with its section.
+        key: String,
+        /// What it is.
+        value: String,
+        /// What it should be.
+        want: String,
+    },
+}
+
+const PRIVILEGES: [&str; 5] = ["root", "loop-devices", "network", "kvm", "user-namespaces"];
+
+impl Config {
+    /// Reads a file, or the defaults when there is none to read; then the environment
+    /// (`IMG_DATA_DIR`, `IMG_LISTEN`) on top.
+    ///
+    /// # Errors
+    /// See [`ConfigError`]; each names the key, the value and what is valid.
+    pub fn load(
+        path: Option<&Path>,
+        env: impl Fn(&str) -> Option<String>,
+    ) -> Result<Self, ConfigError> {
+        let shown = path.map_or_else(|| PathBuf::from("the built-in defaults"), Path::to_path_buf);
+        let mut config = match path {
+            Some(path) => {
+                let text = std::fs::read_to_string(path)
+                    .map_err(|source| ConfigError::Read { path: path.into(), source })?;
+                Self::parse(&text, path)?
+            }
+            None => Self::default(),
+        };
+        if let Some(dir) = env("IMG_DATA_DIR").filter(|v| !v.is_empty()) {
+            config.server.data_dir = dir.into();
+        }
+        if let Some(listen) = env("IMG_LISTEN").filter(|v| !v.is_empty()) {
+            config.server.listen = listen
+                .split(',')
+                .map(|part| part.trim().parse())
+                .collect::<Result<_, _>>()
+                .map_err(|_| ConfigError::Value {
+                    path: "the environment".into(),
+                    key: "IMG_LISTEN".into(),
+                    value: format!("`{listen}`"),
+                    want: "give addresses with ports, such as `127.0.0.1:8080`".into(),
+                })?;
+        }
+        config.validate(&shown)?;
+        Ok(config)
+    }
+
+    fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|e| ConfigError::Parse {
+            path: path.into(),
+            message: e.to_string().trim_end().to_owned(),
+        })
+    }
+
+    fn validate(&self, path: &Path) -> Result<(), ConfigError> {
+        let bad = |key: &str, value: String, want: &str| {
+            Err(ConfigError::Value { path: path.into(), key: key.into(), value, want: want.into() })
+        };
+        if self.server.data_dir.as_os_str().is_empty() {
+            return bad("server.data_dir", "empty".into(), "name a directory");
+        }
+        if self.build.slots == 0 {
+            return bad("build.slots", "0".into(), "give at least 1, or pause the queues instead");
+        }
+        if self.server.max_connections == 0 {
+            return bad("server.max_connections", "0".into(), "give at least 1");
+        }
+        if self.server.tls_cert.as_os_str().is_empty() != self.server.tls_key.as_os_str().is_empty()
+        {
+            return bad("server.tls_cert", "without its tls_key".into(), "set both or neither");
+        }
+        if self.sessions.idle.get().is_zero() || self.sessions.absolute.get().is_zero() {
+            return bad("sessions.idle", "0".into(), "give a time such as \"60min\"");
+        }
+        for (id, runner) in &self.runners {
+            if let Err(e) = crate::domain::RunnerId::new(id) {
+                return bad("runners", format!("`{id}`"), &e.to_string());
+            }
+            for privilege in runner.privileges.iter().flatten() {
+                if !PRIVILEGES.contains(&privilege.as_str()) {
+                    let want = format!("use {}", PRIVILEGES.join(", "));
+                    return bad(
+                        &format!("runners.{id}.privileges"),
+                        format!("`{privilege}`"),
+                        &want,
+                    );
+                }
+            }
+            for program in runner.programs.iter().flatten() {
+                if program.is_empty() || program.contains(['/', '\0']) {
+                    let want = "give program names without a directory, such as \"mic\"";
+                    return bad(&format!("runners.{id}.programs"), format!("`{program}`"), want);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The local socket's path.
+    pub fn socket(&self) -> PathBuf {
+        if self.server.socket.as_os_str().is_empty() {
+            self.server.data_dir.join("img.sock")
+        } else {
+            self.server.socket.clone()
+        }
+    }
+
+    /// The plugin directory's path.
+    pub fn plugin_dir(&self) -> PathBuf {
+        if self.plugins.dir.as_os_str().is_empty() {
+            self.server.data_dir.join("plugins")
+        } else {
+            self.plugins.dir.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let path = Path::new("config.toml");
+        match Config::parse(text, path).and_then(|c| c.validate(path).map(|()| c)) {
+            Ok(_) => panic!("accepted: {text}"),
+            Err(e) => e.to_string(),
+        }
+    }
+
+    #[test]
+    fn the_reference_file_is_the_defaults_and_names_every_key() {
+        let text = include_str!("../../config.toml");
+        assert_eq!(Config::parse(text, Path::new("config.toml")).unwrap(), Config::default());
+        let keys = "listen data_dir socket tls_cert tls_key trusted_proxies hosts max_connections \
+                    header_timeout idle_timeout stop_grace slots sandbox path grace_interrupt \
+                    grace_terminate idle absolute first_login definition queue_cap \
+                    expire_sessions level format dir enabled programs privileges replace";
+        for key in keys.split_whitespace() {
+            let named = text
+                .lines()
+                .any(|l| l.trim_start_matches(['#', ' ']).starts_with(&format!("{key} =")));
+            assert!(named, "config.toml does not explain `{key}`");
+        }
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_the_valid_ones() {
+        let said = refused("[server]\nlisten_on = 1\n");
+        assert!(said.contains("listen_on") && said.contains("data_dir"), "{said}");
+        assert!(said.contains("line 2"), "{said}");
+    }
+
+    #[test]
+    fn a_value_that_does_not_fit_is_named_with_what_would() {
+        let said = refused("[server]\nstop_grace = \"5 weeks\"\n");
+        assert!(said.contains("5 weeks") && said.contains("14d"), "{said}");
+        let said = refused("[limits]\ndefinition = \"many\"\n");
+        assert!(said.contains("many") && said.contains("8GiB"), "{said}");
+        let said = refused("[build]\nsandbox = \"maybe\"\n");
+        assert!(said.contains("maybe") && said.contains("auto"), "{said}");
+        let said = refused("[build]\nslots = 0\n");
+        assert!(said.contains("build.slots is 0"), "{said}");
+        let said = refused("[runners.mic]\nprivileges = [\"god\"]\n");
+        assert!(said.contains("runners.mic.privileges is `god`"), "{said}");
+    }
+
+    #[test]
+    fn the_environment_goes_over_the_file() {
+        let env = |key: &str| match key {
+            "IMG_DATA_DIR" => Some("/srv/img".to_owned()),
+            "IMG_LISTEN" => Some("127.0.0.1:1, [::1]:2".to_owned()),
+            _ => None,
+        };
+        let config = Config::load(None, env).unwrap();
+        assert_eq!(config.server.data_dir, Path::new("/srv/img"));
+        assert_eq!(config.server.listen.len(), 2);
+        assert_eq!(config.socket(), Path::new("/srv/img/img.sock"));
+        let bad = |key: &str| (key == "IMG_LISTEN").then(|| "8080".to_owned());
+        let said = Config::load(None, bad).unwrap_err().to_string();
+        assert!(said.contains("IMG_LISTEN is `8080`"), "{said}");
+    }
+}
