@@ -1,6 +1,7 @@
 //! IMG, the image-building appliance. ARCHITECTURE.md is the map; the walls between the modules
 //! below are held by `tests/architecture.rs`.
 
+pub mod accounts;
 pub mod app;
 pub mod builder;
 pub mod config;

@@ -1,6 +1,10 @@
 //! Why a request was not carried out, in words for people.
 
-use crate::domain::{Denied, JobId, NameError, StateKind};
+use crate::{
+    domain::{Denied, JobId, NameError, StateKind},
+    files::FilesError,
+    store::StoreError,
+};
 use std::time::Duration;
 
 /// Why a request was not carried out.
@@ -70,6 +74,33 @@ impl Problem {
     /// A problem of `field`.
     pub fn new(field: &str, message: impl Into<String>) -> Self {
         Self { field: field.to_owned(), message: message.into(), line: None, hint: None }
+    }
+}
+
+impl AppError {
+    /// Wraps something of ours that failed: `message` is safe to show, the chain goes to the log.
+    pub fn internal(
+        message: impl Into<String>,
+        source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+    ) -> Self {
+        Self::Internal { message: message.into(), source: source.into() }
+    }
+
+    /// The service is about to stop and takes no more wishes.
+    pub fn stopping() -> Self {
+        Self::internal("the service is stopping: try again in a minute", "dispatcher is gone")
+    }
+}
+
+impl From<StoreError> for AppError {
+    fn from(error: StoreError) -> Self {
+        Self::internal("the store does not answer: see the service's log", error)
+    }
+}
+
+impl From<FilesError> for AppError {
+    fn from(error: FilesError) -> Self {
+        Self::internal("the job's files cannot be used: see the service's log", error)
     }
 }
 

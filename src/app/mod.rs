@@ -2,10 +2,18 @@
 //! `domain`'s, every byte is the store's or a file's.
 #![warn(missing_docs)]
 
+mod board;
 mod errors;
-mod facade;
+mod health;
+mod jobs;
+mod people;
+mod request_file;
+mod state;
+mod submit;
 mod views;
 
+pub use board::*;
 pub use errors::*;
-pub use facade::*;
+pub use people::{FIRST_CODE, FIRST_USER};
+pub use state::*;
 pub use views::*;

@@ -391,7 +391,9 @@ pub enum Change {
 /// A wish for the dispatcher, the one writer of job state.
 #[derive(Debug)]
 pub enum Wish {
-    /// Look for something to start.
+    /// This job was accepted and is on disk.
+    Submitted(Box<Job>),
+    /// Queues or runners changed: look again for something to start.
     Wake,
     /// Stop this job.
     Cancel {

@@ -1,7 +1,10 @@
 //! The messages between the server and a builder: the same whether the builder lives in this
 //! process, behind a unix socket or on another box. Plain data, versioned, a closed set of verbs.
 
-use crate::domain::{Arch, Cause, Failure, ImageTypeId, JobId, JobName, Role, RunnerId, Timestamp};
+use crate::{
+    domain::{Cause, Failure, JobId, Role, RunnerId, Timestamp},
+    plugin::Ask,
+};
 use bytes::Bytes;
 use std::time::Duration;
 
@@ -20,30 +23,9 @@ pub struct Order {
     /// SHA-256 (hex) of the runner's component.
     pub runner_sha256: String,
     /// What the job asks for.
-    pub request: OrderRequest,
+    pub request: Ask,
     /// What the build may use.
     pub limits: Limits,
-}
-
-/// What a job asks for, as far as the runner needs it.
-#[derive(Clone, Debug)]
-pub struct OrderRequest {
-    /// What the requester calls the image.
-    pub name: JobName,
-    /// The definition as it was handed in.
-    pub definition: Bytes,
-    /// What comes out.
-    pub image_type: ImageTypeId,
-    /// For which machines.
-    pub arch: Arch,
-    /// Extra packages.
-    pub packages: Vec<String>,
-    /// Values of the runner's own fields.
-    pub options: Vec<(String, String)>,
-    /// Values that must not appear in any log or listing (secret fields, passwords in URLs).
-    pub secrets: Vec<String>,
-    /// A finished job whose artifacts are linked read-only into `input/` of the work directory.
-    pub input_job: Option<JobId>,
 }
 
 /// What a build may use.

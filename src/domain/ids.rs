@@ -7,6 +7,9 @@ use std::{fmt, num::NonZeroU64, str::FromStr};
 pub struct JobId(NonZeroU64);
 
 impl JobId {
+    /// The first number there is; also stands in where a job has none yet.
+    pub const FIRST: Self = Self(NonZeroU64::MIN);
+
     /// `None` for 0, which no job ever has.
     pub fn new(number: u64) -> Option<Self> {
         NonZeroU64::new(number).map(Self)

@@ -2,6 +2,10 @@
 //! following a link; nothing outside it is ever opened or deleted by name.
 #![warn(missing_docs)]
 
+mod layout;
+
+pub use layout::Layout;
+
 use crate::domain::JobId;
 use std::{
     fs::File,

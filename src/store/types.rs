@@ -360,6 +360,14 @@ impl Store {
         todo!()
     }
 
+    /// Every token.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn tokens(&self) -> Result<Vec<TokenRecord>, StoreError> {
+        todo!()
+    }
+
     /// The newest `limit` lines of the audit trail, newest first.
     ///
     /// # Errors
@@ -482,6 +490,22 @@ impl Tx<'_> {
     /// # Errors
     /// When the record cannot be encoded.
     pub fn put_site(&mut self, site: &Site) -> Result<(), StoreError> {
+        todo!()
+    }
+
+    /// One session as this transaction sees it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn session(&mut self, id_hash: &[u8; 32]) -> Result<Option<SessionRecord>, StoreError> {
+        todo!()
+    }
+
+    /// One token as this transaction sees it.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn token(&mut self, id_hash: &[u8; 32]) -> Result<Option<TokenRecord>, StoreError> {
         todo!()
     }
 

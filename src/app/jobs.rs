@@ -1,0 +1,183 @@
+//! Looking at jobs, and asking for them to be stopped or launched.
+
+use super::{
+    App, AppError, ArtifactView, Change, JobView, LogState, LogView, QueueView, StartView, Wish,
+};
+use crate::{
+    domain::{Actor, Job, JobId, Queue, StateKind, Timestamp, Verb},
+    store::{Cursor, JobFilter},
+};
+use tokio::sync::{broadcast, oneshot, watch};
+
+/// Rows of "building now" and "ended last" on the start page.
+const START_ROWS: usize = 8;
+
+impl App {
+    /// The start page's data.
+    ///
+    /// # Errors
+    /// Denied, or the store cannot be read.
+    pub fn start_page(&self, actor: &Actor, now: Timestamp) -> Result<StartView, AppError> {
+        actor.allow(Verb::ViewJobs)?;
+        let of = |state| JobFilter { state: Some(state), ..JobFilter::default() };
+        let building = self.store().jobs(&of(StateKind::Building), Cursor::Newest, START_ROWS)?;
+        let mut finished = Vec::new();
+        for state in [StateKind::Done, StateKind::Failed, StateKind::Cancelled] {
+            finished.extend(self.store().jobs(&of(state), Cursor::Newest, START_ROWS)?.jobs);
+        }
+        finished.sort_by_key(|job| std::cmp::Reverse((job.state.ended(), job.id)));
+        finished.truncate(START_ROWS);
+        let queues = self.store().queues()?;
+        let counts = self.store().counts()?;
+        Ok(StartView {
+            building: self.views(actor, building.jobs, &queues, now),
+            finished: self.views(actor, finished, &queues, now),
+            waiting: counts.by_state.get(&StateKind::Queued).copied().unwrap_or(0),
+            space: self.data().space().ok().map(|space| (space.total, space.free)),
+        })
+    }
+
+    /// A page of the queue, `limit` rows.
+    ///
+    /// # Errors
+    /// Denied, or the store cannot be read.
+    pub fn queue_page(
+        &self,
+        actor: &Actor,
+        filter: &JobFilter,
+        cursor: Cursor,
+        limit: usize,
+        now: Timestamp,
+    ) -> Result<QueueView, AppError> {
+        actor.allow(Verb::ViewJobs)?;
+        let page = self.store().jobs(filter, cursor, limit)?;
+        let queues = self.store().queues()?;
+        Ok(QueueView {
+            rows: self.views(actor, page.jobs, &queues, now),
+            older: page.older,
+            newer: page.newer,
+            total: page.total,
+            counts: self.store().counts()?,
+            queues,
+        })
+    }
+
+    fn views(
+        &self,
+        actor: &Actor,
+        jobs: Vec<Job>,
+        queues: &[Queue],
+        now: Timestamp,
+    ) -> Vec<JobView> {
+        jobs.into_iter().map(|job| self.view(actor, job, queues, now)).collect()
+    }
+
+    fn view(&self, actor: &Actor, job: Job, queues: &[Queue], _now: Timestamp) -> JobView {
+        let queue = queues.iter().find(|q| q.name == job.queue);
+        let live = self.board().live(&job, queue);
+        let open = !job.state.kind().is_final();
+        let held = queue.is_some_and(|q| !q.launch) && !job.launched;
+        JobView {
+            may_cancel: open && !live.stopping && actor.allow_cancel(&job.owner).is_ok(),
+            may_launch: job.state.kind() == StateKind::Queued
+                && held
+                && actor.allow(Verb::Launch).is_ok(),
+            live,
+            job,
+        }
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// `NotFound`, denied.
+    pub fn job(&self, actor: &Actor, id: JobId, now: Timestamp) -> Result<JobView, AppError> {
+        let job = self.record(actor, id)?;
+        let queues = self.store().queues()?;
+        Ok(self.view(actor, job, &queues, now))
+    }
+
+    fn record(&self, actor: &Actor, id: JobId) -> Result<Job, AppError> {
+        actor.allow(Verb::ViewJobs)?;
+        self.store().job(id)?.ok_or_else(|| AppError::NotFound(format!("job {id}")))
+    }
+
+    /// The definition of a job as it was sent.
+    ///
+    /// # Errors
+    /// `NotFound`, denied.
+    pub fn definition(&self, actor: &Actor, id: JobId) -> Result<Vec<u8>, AppError> {
+        let job = self.record(actor, id)?;
+        Ok(self.data().read_definition(id, job.request.definition_size)?)
+    }
+
+    /// The log of a job.
+    ///
+    /// # Errors
+    /// `NotFound`, denied.
+    pub fn log(&self, actor: &Actor, id: JobId) -> Result<LogView, AppError> {
+        let job = self.record(actor, id)?;
+        let open = !job.state.kind().is_final();
+        let progress = match self.board().watch_log(id, open) {
+            Some(progress) => {
+                // It may have ended between the two looks: then nobody would ever tell.
+                if self.record(actor, id)?.state.kind().is_final() {
+                    self.board().end_log(id);
+                }
+                progress
+            }
+            None => {
+                let (len, lines) = (job.result.log_size, job.result.log_lines);
+                watch::channel(LogState { len, lines, ended: true }).1
+            }
+        };
+        let file = self.data().open_log(id)?;
+        let index = self.data().open_log_index(id)?;
+        Ok(LogView { file, index, progress })
+    }
+
+    /// An artifact of a job, open for sending.
+    ///
+    /// # Errors
+    /// `NotFound`, denied.
+    pub fn artifact(&self, actor: &Actor, id: JobId, name: &str) -> Result<ArtifactView, AppError> {
+        let job = self.record(actor, id)?;
+        let modified = job.state.ended().unwrap_or(job.submitted);
+        let Some(artifact) = job.result.artifacts.into_iter().find(|a| a.name == name) else {
+            let shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
+            return Err(AppError::NotFound(format!("file `{shown}` of job {id}")));
+        };
+        let (file, _) = self.data().open_artifact(id, &artifact.name)?;
+        Ok(ArtifactView { artifact, file, modified })
+    }
+
+    /// What changes, from now on. A slow reader loses messages, never blocks anybody.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.board().changes()
+    }
+
+    /// Asks for a job to be stopped. Queued jobs are cancelled when this returns; building ones
+    /// are being stopped.
+    ///
+    /// # Errors
+    /// `NotFound`, denied, `Conflict` when it ended already.
+    pub async fn cancel(&self, actor: &Actor, id: JobId, _now: Timestamp) -> Result<(), AppError> {
+        let job = self.record(actor, id)?;
+        actor.allow_cancel(&job.owner)?;
+        let (done, answer) = oneshot::channel();
+        self.wish(Wish::Cancel { job: id, by: actor.user.clone(), done })?;
+        answer.await.map_err(|_| AppError::stopping())?
+    }
+
+    /// Releases a recorded job on a queue that does not launch by itself.
+    ///
+    /// # Errors
+    /// `NotFound`, denied, `Conflict` when it is not waiting for that.
+    pub async fn launch(&self, actor: &Actor, id: JobId, _now: Timestamp) -> Result<(), AppError> {
+        actor.allow(Verb::Launch)?;
+        self.record(actor, id)?;
+        let (done, answer) = oneshot::channel();
+        self.wish(Wish::Launch { job: id, by: actor.user.clone(), done })?;
+        answer.await.map_err(|_| AppError::stopping())?
+    }
+}

@@ -1,0 +1,158 @@
+//! The one object pages, API and command line talk to.
+
+use super::{AppError, Board, Text, Wish};
+use crate::{
+    accounts::{Hasher, Throttle},
+    domain::{Actor, UserName, Verbs},
+    files::DataDir,
+    plugin::Catalog,
+    store::Store,
+};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::sync::mpsc;
+
+/// The name under which somebody on the box itself acts through the local socket.
+pub const CONSOLE: &str = "console";
+
+/// What of the configuration the appliance itself needs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Bytes a definition may have.
+    pub definition_limit: u64,
+    /// Idle end of a session.
+    pub session_idle: Duration,
+    /// Absolute end of a session.
+    pub session_absolute: Duration,
+    /// How long after the first start the first sign-in is open.
+    pub first_login: Duration,
+    /// Host names it answers to, besides the sites in the store.
+    pub hosts: Vec<String>,
+    /// Whether builds are confined, for the health page.
+    pub sandbox: String,
+}
+
+/// What the appliance is made of.
+pub struct Parts {
+    /// What outlives the process.
+    pub store: Store,
+    /// Where files lie.
+    pub data: Arc<DataDir>,
+    /// The runners.
+    pub catalog: Arc<Catalog>,
+    /// What of the configuration the appliance needs.
+    pub settings: Settings,
+}
+
+struct Inner {
+    parts: Parts,
+    board: Arc<Board>,
+    wishes: mpsc::UnboundedSender<Wish>,
+    hasher: Hasher,
+    throttle: Mutex<Throttle>,
+    console: UserName,
+}
+
+/// The appliance. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    inner: Arc<Inner>,
+}
+
+/// Where a request came from, for the audit trail and the throttle.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    /// The address; `None` on the local socket.
+    pub addr: Option<IpAddr>,
+    /// The browser, shortened.
+    pub agent: String,
+}
+
+impl Peer {
+    /// The address for people.
+    pub fn shown(&self) -> String {
+        self.addr.map_or_else(|| "local socket".into(), |addr| addr.to_string())
+    }
+
+    /// True if the request came from this box.
+    pub fn is_local(&self) -> bool {
+        self.addr.is_none_or(|addr| addr.is_loopback())
+    }
+}
+
+impl App {
+    /// The appliance over its parts, and the wishes the dispatcher has to make true.
+    ///
+    /// # Errors
+    /// Never in practice: only if the built-in name of the console were no name.
+    pub fn new(parts: Parts) -> Result<(Self, mpsc::UnboundedReceiver<Wish>), AppError> {
+        let (wishes, receiver) = mpsc::unbounded_channel();
+        let inner = Inner {
+            parts,
+            board: Arc::default(),
+            wishes,
+            hasher: Hasher::default(),
+            throttle: Mutex::default(),
+            console: UserName::new(CONSOLE)?,
+        };
+        Ok((Self { inner: Arc::new(inner) }, receiver))
+    }
+
+    /// Whoever speaks through the local socket as root or as the service's own user.
+    pub fn console(&self) -> Actor {
+        Actor { user: self.inner.console.clone(), verbs: Verbs::all(), staff: true }
+    }
+
+    /// The name in the header of every page, and the host names it answers to.
+    pub fn site(&self) -> (Text, Vec<String>) {
+        let sites = self.store().sites().unwrap_or_default();
+        let name = sites.first().map_or("IMG", |site| site.display_name.as_str());
+        let mut hosts: Vec<_> = sites.iter().map(|site| site.domain.clone()).collect();
+        hosts.extend(self.inner.parts.settings.hosts.iter().cloned());
+        (name.into(), hosts)
+    }
+
+    /// The store; for this module and the scheduler.
+    pub fn store(&self) -> &Store {
+        &self.inner.parts.store
+    }
+
+    /// The data directory; for this module and the scheduler.
+    pub fn data(&self) -> &Arc<DataDir> {
+        &self.inner.parts.data
+    }
+
+    /// The runners; for this module and the scheduler.
+    pub fn catalog(&self) -> &Arc<Catalog> {
+        &self.inner.parts.catalog
+    }
+
+    /// The live board; for this module and the scheduler.
+    pub fn board(&self) -> &Arc<Board> {
+        &self.inner.board
+    }
+
+    /// What of the configuration the appliance needs.
+    pub fn settings(&self) -> &Settings {
+        &self.inner.parts.settings
+    }
+
+    pub(super) fn hasher(&self) -> &Hasher {
+        &self.inner.hasher
+    }
+
+    pub(super) fn throttle(&self) -> &Mutex<Throttle> {
+        &self.inner.throttle
+    }
+
+    /// Hands a wish to the dispatcher.
+    ///
+    /// # Errors
+    /// When the service is stopping.
+    pub fn wish(&self, wish: Wish) -> Result<(), AppError> {
+        self.inner.wishes.send(wish).map_err(|_| AppError::stopping())
+    }
+}
