@@ -8,4 +8,5 @@ pub mod config;
 pub mod domain;
 pub mod files;
 pub mod plugin;
+pub mod scheduler;
 pub mod store;

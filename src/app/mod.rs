@@ -4,6 +4,7 @@
 
 mod board;
 mod errors;
+mod first_start;
 mod health;
 mod jobs;
 mod people;
