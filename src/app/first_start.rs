@@ -6,6 +6,7 @@ use crate::{
     accounts::{self, code},
     domain::{Group, Queue, QueueName, Site, Timestamp, User, UserName, Verbs},
 };
+use std::time::Duration;
 
 /// The queues of the first IMG and what each is for.
 const QUEUES: [(&str, &str); 3] = [
@@ -14,13 +15,30 @@ const QUEUES: [(&str, &str); 3] = [
     ("requests", "Requests that are recorded and wait until an operator launches them."),
 ];
 
+/// The limits of the queues made at the first start; later they are the queues' own.
+#[derive(Clone, Copy, Debug)]
+pub struct QueueLimits {
+    /// Jobs of one queue that may build at once.
+    pub slots: u32,
+    /// Jobs that may wait.
+    pub cap: u32,
+    /// Longest a build may take.
+    pub total: Duration,
+    /// Longest it may print nothing.
+    pub silence: Duration,
+}
+
 impl App {
     /// Fills a store that was made just now. Returns the one-time code for a first sign-in from
     /// another machine; `None` if the store had users already.
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub fn first_start(&self, queue_cap: u32, now: Timestamp) -> Result<Option<String>, AppError> {
+    pub fn first_start(
+        &self,
+        limits: &QueueLimits,
+        now: Timestamp,
+    ) -> Result<Option<String>, AppError> {
         if !self.store().users()?.is_empty() {
             return Ok(None);
         }
@@ -32,7 +50,7 @@ impl App {
         let user = first_user(hash, now)?;
         let queues = QUEUES
             .iter()
-            .map(|(name, purpose)| standard_queue(name, purpose, queue_cap))
+            .map(|(name, purpose)| standard_queue(name, purpose, limits))
             .collect::<Result<Vec<_>, _>>()?;
         let stored = code::hash(&secret);
         self.store().write_blocking(move |tx| {
@@ -55,9 +73,12 @@ impl App {
     }
 }
 
-fn standard_queue(name: &str, purpose: &str, cap: u32) -> Result<Queue, AppError> {
+fn standard_queue(name: &str, purpose: &str, limits: &QueueLimits) -> Result<Queue, AppError> {
     let mut queue = Queue::standard(QueueName::new(name)?, purpose);
-    queue.cap = cap;
+    queue.cap = limits.cap;
+    queue.slots = limits.slots;
+    queue.total_timeout = limits.total;
+    queue.silence_timeout = limits.silence;
     queue.launch = name != "requests";
     Ok(queue)
 }

@@ -15,6 +15,7 @@ mod views;
 
 pub use board::*;
 pub use errors::*;
+pub use first_start::QueueLimits;
 pub use people::{FIRST_CODE, FIRST_USER};
 pub use state::*;
 pub use views::*;
