@@ -42,7 +42,7 @@ fn job(n: u64, id: JobId) -> Job {
         id,
         name: JobName::new(&format!("image-{}", n % 500)).unwrap(),
         owner: UserName::new(users[(n % 4) as usize]).unwrap(),
-        queue: QueueName::new(if n % 3 == 0 { "api" } else { "web" }).unwrap(),
+        queue: QueueName::new(if n.is_multiple_of(3) { "api" } else { "web" }).unwrap(),
         runner: RunnerId::new("mic").unwrap(),
         runner_version: "1.0.0".into(),
         runner_sha256: "0".repeat(64),

@@ -161,6 +161,7 @@ pub fn spawn(dir: &Path) -> (Child, u16) {
         log += &line;
         log += "\n";
     }
+    let _ = child.wait();
     panic!("the service did not start:\n{log}");
 }
 
