@@ -9,3 +9,4 @@ pub mod domain;
 pub mod files;
 pub mod plugin;
 pub mod store;
+pub mod web;

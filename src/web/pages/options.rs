@@ -1,0 +1,1 @@
+//! A runner's own fields.
