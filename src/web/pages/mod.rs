@@ -7,6 +7,7 @@ pub mod assets;
 mod badge;
 mod definition;
 mod error;
+mod field;
 mod files;
 mod frame;
 mod head;
