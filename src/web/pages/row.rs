@@ -104,7 +104,7 @@ pub(super) fn results(job: &Job) -> Markup {
                 "Image"
             }
         }
-        @if !started && result.artifacts.is_empty() { span class="none" { "–" } }
+        @if !started && result.artifacts.is_empty() { "–" }
     }
 }
 
