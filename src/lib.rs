@@ -10,3 +10,4 @@ pub mod files;
 pub mod plugin;
 pub mod scheduler;
 pub mod store;
+pub mod web;

@@ -13,6 +13,8 @@ mod state;
 mod submit;
 mod views;
 
+// Pages and handlers name these as part of what they are given; the store itself stays below.
+pub use crate::store::{Counts, Cursor, JobFilter, SessionRecord, TokenRecord};
 pub use board::*;
 pub use errors::*;
 pub use first_start::QueueLimits;

@@ -1,0 +1,3 @@
+//! The only place that speaks HTTP and HTML.
+
+pub mod pages;
