@@ -100,10 +100,6 @@ impl Dir {
         Ok(Self { fd, path: path.to_owned() })
     }
 
-    pub(super) fn from_fd(fd: OwnedFd, path: PathBuf) -> Self {
-        Self { fd, path }
-    }
-
     /// Where it was when it was opened; for messages.
     pub fn path(&self) -> &Path {
         &self.path

@@ -251,7 +251,6 @@ impl Walk<'_> {
                 break;
             }
         }
-        drop(entries);
         for name in files {
             if !self.unlink(levels, &name)
                 && let Some(level) = levels.last_mut()
