@@ -5,7 +5,7 @@ mod catalog;
 mod request;
 
 pub use catalog::*;
-pub use request::{Ask, input_files, plugin_request, shown_command};
+pub use request::{Ask, input_files, plugin_request, role_to_plugin, shown_command};
 
 /// The types of the contract (`plugins/wit/runner.wit`), as wasmtime generates them.
 #[expect(missing_docs, reason = "documented in runner.wit")]
