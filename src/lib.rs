@@ -8,5 +8,6 @@ pub mod config;
 pub mod domain;
 pub mod files;
 pub mod plugin;
+pub mod scheduler;
 pub mod store;
 pub mod web;

@@ -4,6 +4,7 @@
 
 mod board;
 mod errors;
+mod first_start;
 mod health;
 mod jobs;
 mod people;
@@ -16,6 +17,7 @@ mod views;
 pub use crate::store::{Counts, Cursor, JobFilter, SessionRecord, TokenRecord};
 pub use board::*;
 pub use errors::*;
+pub use first_start::QueueLimits;
 pub use people::{FIRST_CODE, FIRST_USER};
 pub use state::*;
 pub use views::*;

@@ -100,6 +100,14 @@ impl DataDir {
         todo!("{id}")
     }
 
+    /// Jobs whose directory holds neither a log nor artifacts: they never began to build.
+    ///
+    /// # Errors
+    /// When `jobs/` cannot be listed.
+    pub fn fresh_jobs(&self) -> Result<Vec<JobId>, FilesError> {
+        todo!()
+    }
+
     /// The definition as it was handed in.
     ///
     /// # Errors
