@@ -35,9 +35,12 @@ pub fn backup(global: &Global, args: &args::Backup) -> Result<(), CliError> {
 fn create(path: &Path) -> Result<File, CliError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     // Password hashes are in it.
-    File::options().write(true).create_new(true).mode(0o600).open(path).map_err(|e| {
-        CliError::failed(format!("cannot make the backup {}", path.display()), e)
-    })
+    File::options()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|e| CliError::failed(format!("cannot make the backup {}", path.display()), e))
 }
 
 #[expect(clippy::disallowed_methods, reason = "the file this command made itself a moment ago")]
@@ -52,7 +55,8 @@ async fn fetch(global: &Global, out: &mut File) -> Result<(), CliError> {
     loop {
         match response.chunk().await {
             Ok(Some(bytes)) => {
-                out.write_all(&bytes).map_err(|e| CliError::failed("cannot write the backup", e))?;
+                out.write_all(&bytes)
+                    .map_err(|e| CliError::failed("cannot write the backup", e))?;
             }
             Ok(None) => return Ok(()),
             Err(error) => return Err(client.broke(error)),
@@ -96,9 +100,8 @@ pub fn restore(global: &Global, args: &args::Restore) -> Result<(), CliError> {
 }
 
 fn import(store: &crate::store::Store, file: File) -> Result<u64, CliError> {
-    let records = store
-        .import(&mut BufReader::new(file))
-        .and_then(|records| store.close().map(|()| records));
+    let records =
+        store.import(&mut BufReader::new(file)).and_then(|records| store.close().map(|()| records));
     records.map_err(|e| CliError::Failed(e.into()))
 }
 

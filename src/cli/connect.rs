@@ -80,8 +80,7 @@ impl Global {
             CliError::Usage(format!("cannot use the certificates in {}: {e}", path.display()))
         };
         let pem = std::fs::read(path).map_err(|e| bad(&e))?;
-        let certificates =
-            reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| bad(&e))?;
+        let certificates = reqwest::Certificate::from_pem_bundle(&pem).map_err(|e| bad(&e))?;
         if certificates.is_empty() {
             return Err(bad(&"there is none in it"));
         }

@@ -15,7 +15,7 @@ use reqwest::Method;
 
 /// A value as part of a query.
 pub fn quoted(text: &str) -> String {
-    utf8_percent_encode(text, &NON_ALPHANUMERIC).to_string()
+    utf8_percent_encode(text, NON_ALPHANUMERIC).to_string()
 }
 
 /// `img jobs`

@@ -1,6 +1,6 @@
 //! `img plugin list` and `img plugin check`.
 
-use super::{CliError, args::PluginCheck, args::Global, show, terminal};
+use super::{CliError, args::Global, args::PluginCheck, show, terminal};
 use crate::{
     domain::{Arch, ImageTypeId, JobId, JobName},
     files::Layout,
@@ -57,10 +57,12 @@ fn describe(runner: &Runner) -> String {
         info.definition.extensions.join(", "),
     );
     for image_type in &info.image_types {
-        let _ = writeln!(text, "image type {}: {}", image_type.id, image_type.architectures.join(", "));
+        let _ =
+            writeln!(text, "image type {}: {}", image_type.id, image_type.architectures.join(", "));
     }
     for program in &info.programs {
-        let _ = writeln!(text, "program {}: {}", show::clean(&program.name), show::clean(&program.why));
+        let _ =
+            writeln!(text, "program {}: {}", show::clean(&program.name), show::clean(&program.why));
     }
     text
 }
@@ -85,11 +87,7 @@ fn plan(runner: &Runner, path: &Path, args: &PluginCheck) -> Result<api::BuildPl
     runner.plan(&request).map_err(failed)?.map_err(|found| refused(&found))
 }
 
-fn request(
-    runner: &Runner,
-    path: &Path,
-    args: &PluginCheck,
-) -> Result<api::Request, CliError> {
+fn request(runner: &Runner, path: &Path, args: &PluginCheck) -> Result<api::Request, CliError> {
     let bad = |e: &dyn std::fmt::Display| CliError::Usage(e.to_string());
     let image_type = args.image_type.as_deref().unwrap_or_default();
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -120,7 +118,12 @@ fn planned(plan: &api::BuildPlan) -> String {
         let _ = writeln!(text, "  {}", show::clean(&plugin::shown_command(step)));
     }
     for file in &plan.files {
-        let _ = writeln!(text, "file {}: {}", show::clean(&file.path), show::size(file.contents.len() as u64));
+        let _ = writeln!(
+            text,
+            "file {}: {}",
+            show::clean(&file.path),
+            show::size(file.contents.len() as u64)
+        );
     }
     text
 }
@@ -128,10 +131,12 @@ fn planned(plan: &api::BuildPlan) -> String {
 fn json(runner: &Runner, plan: Option<&api::BuildPlan>) -> serde_json::Value {
     let info = runner.info();
     let steps = |plan: &api::BuildPlan| -> Vec<_> {
-        let step = |step: &api::Step| serde_json::json!({
-            "name": step.name,
-            "command": plugin::shown_command(step),
-        });
+        let step = |step: &api::Step| {
+            serde_json::json!({
+                "name": step.name,
+                "command": plugin::shown_command(step),
+            })
+        };
         plan.steps.iter().map(step).collect()
     };
     serde_json::json!({

@@ -214,8 +214,7 @@ mod tests {
             suggestion: Some("look for its new name".into()),
             line: Some(812),
         };
-        let job =
-            JobJson { state: "failed".into(), failure: Some(failure), ..JobJson::default() };
+        let job = JobJson { state: "failed".into(), failure: Some(failure), ..JobJson::default() };
         let want = "failed, definition: no package foo (log line 812): look for its new name";
         assert_eq!(state(&job), want);
     }

@@ -60,9 +60,7 @@ fn form(args: &args::Submit) -> Result<Form, CliError> {
 
 /// The definition's name and bytes.
 fn definition(path: &Path) -> Result<(String, Vec<u8>), CliError> {
-    let wrong = |e| {
-        CliError::Usage(format!("cannot read the definition {}: {e}", path.display()))
-    };
+    let wrong = |e| CliError::Usage(format!("cannot read the definition {}: {e}", path.display()));
     if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).map_err(wrong)?;
@@ -74,11 +72,9 @@ fn definition(path: &Path) -> Result<(String, Vec<u8>), CliError> {
 }
 
 async fn watch(global: &Global, client: &Client, job: &JobJson) -> Result<(), CliError> {
-    let id: JobId = job
-        .id
-        .to_string()
-        .parse()
-        .map_err(|e| CliError::failed("the server gave the job no number", anyhow::Error::new(e)))?;
+    let id: JobId = job.id.to_string().parse().map_err(|e| {
+        CliError::failed("the server gave the job no number", anyhow::Error::new(e))
+    })?;
     terminal::note(&format!("job {id}: {}", show::clean(&show::state(job))));
     // With --json standard output is the job alone.
     let sink = |bytes: &[u8]| match global.json {

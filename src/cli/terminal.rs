@@ -13,7 +13,9 @@ pub fn print(text: &[u8]) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     match out.write_all(text).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
-        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => Err(CliError::Interrupted(String::new())),
+        Err(e) if e.kind() == io::ErrorKind::BrokenPipe => {
+            Err(CliError::Interrupted(String::new()))
+        }
         Err(e) => Err(CliError::failed("cannot write to standard output", e)),
     }
 }

@@ -14,8 +14,7 @@ use reqwest::Method;
 pub fn passwd(global: &Global, name: &str) -> Result<(), CliError> {
     let user = UserName::new(name).map_err(|e| CliError::Usage(e.to_string()))?;
     let password = terminal::new_password(user.as_str())?;
-    accounts::check_policy(&password, user.as_str())
-        .map_err(|e| CliError::Usage(e.to_string()))?;
+    accounts::check_policy(&password, user.as_str()).map_err(|e| CliError::Usage(e.to_string()))?;
     let asked = super::run::block_on(ask(global, &user, &password));
     match asked {
         Err(CliError::Unreachable(reason)) if global.server.is_none() => {

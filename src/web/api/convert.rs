@@ -129,7 +129,8 @@ pub fn artifacts(job: &Job, console: Option<&App>) -> Vec<ArtifactJson> {
 
 fn encoded(name: &str) -> impl std::fmt::Display {
     use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-    const SEGMENT: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    const SEGMENT: &AsciiSet =
+        &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
     utf8_percent_encode(name, SEGMENT).to_string()
 }
 
@@ -146,11 +147,7 @@ pub fn check(view: CheckView) -> CheckJson {
                 privileges: step.privileges,
             })
             .collect(),
-        files: view
-            .files
-            .into_iter()
-            .map(|(path, text)| PlannedFileJson { path, text })
-            .collect(),
+        files: view.files.into_iter().map(|(path, text)| PlannedFileJson { path, text }).collect(),
         disk: view.disk,
     }
 }
@@ -261,7 +258,7 @@ mod tests {
     use crate::{
         app::Live,
         domain::{
-            Arch, BuildResult, Cause, Failure, ImageTypeId, JobId, JobName, QueueName, Request,
+            Arch, Cause, Failure, ImageTypeId, JobId, JobName, QueueName, job,
             Role, RunnerId, UserName,
         },
     };
@@ -295,13 +292,13 @@ mod tests {
             launched: false,
             submitted: at(1_000),
             retry_of: None,
-            request: Request {
+            request: job::Request {
                 options: vec![("a".into(), "1".into()), ("key".into(), "hunter2".into())],
                 secret_options: vec!["key".into()],
-                ..Request::default()
+                ..job::Request::default()
             },
             state: JobState::Failed { started: Some(at(2_000)), ended: at(5_500), failure },
-            result: BuildResult { artifacts: vec![artifact], ..BuildResult::default() },
+            result: job::BuildResult { artifacts: vec![artifact], ..job::BuildResult::default() },
         };
         JobView { job, live: Live::default(), may_cancel: false, may_launch: false }
     }

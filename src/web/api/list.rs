@@ -29,8 +29,7 @@ pub struct Wanted {
 /// # Errors
 /// One problem per parameter that is unknown or does not fit.
 pub fn wanted<'q>(pairs: impl Iterator<Item = (&'q str, &'q str)>) -> Result<Wanted, AppError> {
-    let mut wanted =
-        Wanted { filter: JobFilter::default(), cursor: Cursor::Newest, limit: LIMIT };
+    let mut wanted = Wanted { filter: JobFilter::default(), cursor: Cursor::Newest, limit: LIMIT };
     let mut problems = Vec::new();
     for (name, value) in pairs {
         if let Err(message) = wanted.set(name, value) {

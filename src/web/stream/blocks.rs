@@ -40,9 +40,12 @@ struct Kept {
 #[derive(Debug, Default)]
 pub struct Blocks(Mutex<Kept>);
 
-/// By device and inode: a watcher holds the file open, so the number cannot be given to another
-/// file while there is an entry.
-static WATCHED: LazyLock<Mutex<HashMap<(u64, u64), Weak<Blocks>>>> = LazyLock::new(Mutex::default);
+/// By device and inode.
+type Watched = HashMap<(u64, u64), Weak<Blocks>>;
+
+/// A watcher holds its file open, so its number cannot be given to another file while there is
+/// an entry.
+static WATCHED: LazyLock<Mutex<Watched>> = LazyLock::new(Mutex::default);
 
 impl Blocks {
     /// The pieces of the log in `file`, which the caller keeps open as long as it has them.

@@ -28,6 +28,7 @@ pub struct Pulse {
 }
 
 /// What a wait ended with.
+#[derive(Debug, PartialEq, Eq)]
 pub enum Beat {
     /// The moment that was waited for.
     Due,
@@ -61,15 +62,20 @@ impl Pulse {
 
     /// Waits for `due`, or for what comes before it.
     pub async fn wait(&mut self, due: Option<Instant>) -> Beat {
-        let (quiet, end) = (self.spoke + SILENCE, self.began + LIFE);
-        let first = due.map_or(quiet, |due| due.min(quiet)).min(end);
+        let (at, beat) = self.first(due);
         tokio::select! {
             () = stopped(&mut self.stopping) => Beat::End,
-            () = tokio::time::sleep_until(first) => match first {
-                first if first == end => Beat::End,
-                first if Some(first) == due => Beat::Due,
-                _ => Beat::Quiet(sse::KEEP_ALIVE),
-            },
+            () = tokio::time::sleep_until(at) => beat,
+        }
+    }
+
+    /// What comes first if nothing else happens, and when.
+    fn first(&self, due: Option<Instant>) -> (Instant, Beat) {
+        let (quiet, end) = (self.spoke + SILENCE, self.began + LIFE);
+        match due {
+            Some(due) if due <= quiet && due < end => (due, Beat::Due),
+            _ if quiet < end => (quiet, Beat::Quiet(sse::KEEP_ALIVE)),
+            _ => (end, Beat::End),
         }
     }
 }
@@ -86,21 +92,19 @@ pub async fn stopped(stopping: &mut watch::Receiver<bool>) {
 mod tests {
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn silence_is_broken_and_no_connection_lives_for_ever() {
-        let (_stop, stopping) = watch::channel(false);
-        let mut pulse = Pulse::at(Timestamp::from_millis(1_000), stopping);
-        let begun = Instant::now();
-        assert!(matches!(pulse.wait(None).await, Beat::Quiet(_)));
-        assert_eq!(begun.elapsed(), SILENCE);
-        assert_eq!(pulse.now(), Timestamp::from_millis(16_000));
-        pulse.spoke();
-        let due = Instant::now() + Duration::from_secs(1);
-        assert!(matches!(pulse.wait(Some(due)).await, Beat::Due));
-        while !matches!(pulse.wait(None).await, Beat::End) {
-            pulse.spoke();
-        }
-        assert_eq!(begun.elapsed(), LIFE);
+    #[test]
+    fn silence_is_broken_and_no_connection_lives_for_ever() {
+        let mut pulse = Pulse::at(Timestamp::default(), watch::channel(false).1);
+        let began = pulse.began;
+        let after = |(at, beat): (Instant, Beat)| (at - began, beat);
+        assert_eq!(after(pulse.first(None)), (SILENCE, Beat::Quiet(sse::KEEP_ALIVE)));
+        let soon = Duration::from_secs(1);
+        assert_eq!(after(pulse.first(Some(began + soon))), (soon, Beat::Due));
+        let late = began + SILENCE + soon;
+        assert_eq!(after(pulse.first(Some(late))), (SILENCE, Beat::Quiet(sse::KEEP_ALIVE)));
+        pulse.spoke = began + LIFE - soon;
+        assert_eq!(after(pulse.first(None)), (LIFE, Beat::End));
+        assert_eq!(after(pulse.first(Some(began + LIFE))), (LIFE, Beat::End));
     }
 
     #[tokio::test]

@@ -170,7 +170,7 @@ fn fits(filter: &JobFilter, job: &Job) -> bool {
 mod tests {
     use super::*;
     use crate::domain::{
-        Arch, BuildResult, ImageTypeId, JobName, JobState, QueueName, Request, RunnerId, StateKind,
+        Arch, ImageTypeId, JobName, JobState, QueueName, RunnerId, StateKind, job,
         Timestamp, UserName,
     };
 
@@ -189,9 +189,9 @@ mod tests {
             launched: false,
             submitted: Timestamp::default(),
             retry_of: None,
-            request: Request::default(),
+            request: job::Request::default(),
             state: JobState::Queued,
-            result: BuildResult::default(),
+            result: job::BuildResult::default(),
         }
     }
 

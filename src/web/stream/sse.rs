@@ -1,7 +1,7 @@
 //! The text of server-sent events: `event:`, `id:` and one `data:` per line.
 
 use bytes::Bytes;
-use std::fmt::Write as _;
+use std::{borrow::Cow, fmt::Write as _};
 
 /// Sent when nothing else was for a while, so that proxies and dead peers are noticed.
 pub const KEEP_ALIVE: Bytes = Bytes::from_static(b": still here\n\n");
@@ -16,7 +16,7 @@ pub fn event(name: &str, id: Option<u64>, data: &str) -> Bytes {
     if let Some(id) = id {
         let _ = writeln!(text, "id: {id}");
     }
-    for line in lines(data) {
+    for line in plain(data).split('\n') {
         text.push_str("data: ");
         text.push_str(line);
         text.push('\n');
@@ -25,10 +25,13 @@ pub fn event(name: &str, id: Option<u64>, data: &str) -> Bytes {
     text.into()
 }
 
-fn lines(data: &str) -> impl Iterator<Item = &str> {
-    let data = data.strip_suffix('\n').unwrap_or(data);
-    let data = data.strip_suffix('\r').unwrap_or(data);
-    data.split('\n').flat_map(|line| line.strip_suffix('\r').unwrap_or(line).split('\r'))
+/// `data` with LF as its only line end, and without one at the very end.
+fn plain(data: &str) -> Cow<'_, str> {
+    if data.contains('\r') {
+        let plain = data.replace("\r\n", "\n").replace('\r', "\n");
+        return plain.strip_suffix('\n').map(str::to_owned).unwrap_or(plain).into();
+    }
+    data.strip_suffix('\n').unwrap_or(data).into()
 }
 
 #[cfg(test)]
