@@ -147,7 +147,8 @@ impl Catalog {
         for found in folder::components(&self.config.plugin_dir) {
             let (name, stamp) = (found.name.clone(), found.stamp);
             let loaded = match before.remove(&name) {
-                Some((old, loaded)) if old.is_some() && old == stamp => loaded,
+                // What could not be read is tried again.
+                Some((old, loaded)) if old == stamp && !loaded.sha256.is_empty() => loaded,
                 old => self.read(found, old.map(|(_, loaded)| loaded)),
             };
             known.files.insert(name, (stamp, loaded));

@@ -5,6 +5,7 @@ mod builtin;
 mod cache;
 mod catalog;
 mod check;
+mod clock;
 mod engine;
 mod entry;
 mod error;
