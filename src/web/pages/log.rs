@@ -50,14 +50,14 @@ pub fn log(f: &Frame, v: &JobView, p: &LogPage) -> Markup {
                     }
                     (tools(job, false))
                 }
-                (pager(job, p))
+                (pager(job, p, "Pages of the log, above"))
                 @if p.lines == 0 { p class="empty" { "Nothing was printed yet." } }
                 @else {
                     pre class="lines" tabindex="0" role="region" aria-label="Log lines" data-lines {
                         (p.html)
                     }
                 }
-                (pager(job, p))
+                (pager(job, p, "Pages of the log, below"))
             }
         },
     )
