@@ -37,6 +37,9 @@ const NOISE: [&str; 4] = [
     "Loading failed, skip plugin",
     "Module ",
 ];
+/// A package in the cache is older than the repository's: it is fetched again.
+const STALE: [&str; 2] =
+    ["checksum mismatch - redownloading", "is not same as the cached rpm digest"];
 
 /// What the next lines belong to.
 #[derive(Debug, Default)]
@@ -84,7 +87,7 @@ impl Observer {
         match line.level {
             Level::Info => self.info(line.text, events),
             Level::Warning => {
-                if !NOISE.iter().any(|noise| line.text.starts_with(noise)) {
+                if !is_noise(line.text) {
                     self.warn(line.text, events);
                 }
             }
@@ -172,6 +175,11 @@ impl Observer {
             }
         }
     }
+}
+
+fn is_noise(text: &str) -> bool {
+    NOISE.iter().any(|noise| text.starts_with(noise))
+        || STALE.iter().any(|part| text.contains(part))
 }
 
 /// The number in `The following problem occurred on line N of the kickstart file:`.
@@ -290,8 +298,15 @@ mod tests {
     }
 
     #[test]
+    fn a_stale_cache_is_no_warning() {
+        let output = "Warning[11/23 17:51:11] : package /c/x.rpm checksum mismatch - \
+                      redownloading\n";
+        assert_eq!(events(output), []);
+    }
+
+    #[test]
     fn complaints_are_bounded() {
-        let line = "Warning[11/23 17:51:11] : package x mismatch\n";
+        let line = "Warning[11/23 17:51:11] : package x is damaged\n";
         let fault = "Error <repo>[11/23 17:51:11] : x\n";
         assert_eq!(events(&line.repeat(1_000)).len(), 100);
         assert_eq!(events(&fault.repeat(1_000)).len(), 50);
