@@ -46,7 +46,9 @@ fn image_path(job: &serde_json::Value) -> PathBuf {
 
 #[test]
 fn a_debian_tree_becomes_a_disk_that_boots() {
-    if !["mmdebstrap", "genimage", "genext2fs", "qemu-system-x86_64", "dpkg-deb"].iter().all(|p| has(p))
+    if !["mmdebstrap", "genimage", "genext2fs", "qemu-system-x86_64", "dpkg-deb"]
+        .iter()
+        .all(|p| has(p))
     {
         return;
     }

@@ -38,10 +38,8 @@ fn nothing_acknowledged_is_lost_and_nothing_is_left() {
     let mut random = Random(seed);
     let mut acknowledged = BTreeSet::new();
     let kinds = ["succeed", "slow", "hang", "litter"];
-    let files: Vec<_> = kinds
-        .iter()
-        .map(|how| service.write(&format!("{how}.ks"), &kickstart(how)))
-        .collect();
+    let files: Vec<_> =
+        kinds.iter().map(|how| service.write(&format!("{how}.ks"), &kickstart(how))).collect();
     let mut slowest_start = Duration::ZERO;
     for round in 0..rounds() {
         let submitters: Vec<_> = (0..3)
