@@ -4,6 +4,7 @@
 pub mod accounts;
 pub mod app;
 pub mod builder;
+pub mod cli;
 pub mod config;
 pub mod domain;
 pub mod files;

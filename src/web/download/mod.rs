@@ -1,9 +1,10 @@
-//! Files to keep: artifacts, logs and definitions.
+//! Files to keep: artifacts, logs and definitions, whole or in part.
 
-use super::Screens;
-use crate::app::App;
+mod body;
+mod conditions;
+mod names;
+mod range;
+mod routes;
+mod send;
 
-/// The handlers of this group.
-pub fn routes(app: &App) -> Screens {
-    Screens::new(app)
-}
+pub use routes::{file, image, log, routes};

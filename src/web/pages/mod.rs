@@ -7,6 +7,7 @@ pub mod assets;
 mod badge;
 mod definition;
 mod error;
+mod field;
 mod files;
 mod frame;
 mod head;
@@ -40,3 +41,6 @@ pub use row::queue_row;
 pub use signin::{LoginPage, PasswordPage, login, set_password};
 pub use start::start;
 pub use submit::{Source, SubmitPage, submit};
+
+#[cfg(test)]
+mod tests;
