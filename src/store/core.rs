@@ -16,9 +16,9 @@ use std::{
 };
 
 /// Bytes set aside on the disk ahead of sled's writes; far more than one group of changes takes.
-const AHEAD: u64 = 8 * 1024 * 1024;
-/// With less than this left of it, more is set aside.
-const LEAST_AHEAD: u64 = 4 * 1024 * 1024;
+const AHEAD: u64 = 4 * 1024 * 1024;
+/// With less than this left of it, more is set aside: two of sled's segments.
+const LEAST_AHEAD: u64 = 1024 * 1024;
 /// How long to wait for readers before the engine is opened again.
 const READERS_PATIENCE: Duration = Duration::from_secs(5);
 const READERS_STEP: Duration = Duration::from_millis(1);
@@ -50,6 +50,8 @@ pub(super) struct Gate {
     broken: Option<Overlay>,
     /// Up to where sled's file may grow without asking the disk for room.
     set_aside_to: u64,
+    /// Where it ended when that was last looked at.
+    end: u64,
 }
 
 /// Reserved job numbers: `next..limit`.
@@ -133,9 +135,12 @@ impl Core {
         let engine = self.engine()?;
         // Pages are written again around what changes in them.
         let need = bytes.saturating_mul(4).saturating_add(LEAST_AHEAD);
-        if engine.end().saturating_add(need) > gate.set_aside_to {
+        let end = engine.end();
+        // A file that has become shorter has given back what was set aside behind its end.
+        if end < gate.end || end.saturating_add(need) > gate.set_aside_to {
             gate.set_aside_to = engine.set_aside(need.max(AHEAD))?;
         }
+        gate.end = end;
         Ok(())
     }
 

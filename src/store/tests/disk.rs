@@ -46,16 +46,13 @@ fn writes_that_wait_together_share_one_sync() {
         let first = store.write(|tx| tx.put_job(&job(1)));
         let others = (2..=60).map(|n| store.write(move |tx| tx.put_job(&job(n))));
         let others = futures_util::future::join_all(others);
-        let release = async {
-            inside.recv().unwrap();
-            go.send(()).unwrap();
-            go.send(()).unwrap();
-        };
         let mut first = Box::pin(first);
         assert!(futures_util::poll!(first.as_mut()).is_pending());
+        inside.recv().unwrap();
         let mut others = Box::pin(others);
         assert!(futures_util::poll!(others.as_mut()).is_pending());
-        release.await;
+        go.send(()).unwrap();
+        go.send(()).unwrap();
         first.await.unwrap();
         assert!(others.await.into_iter().all(|written| written.is_ok()));
     });
