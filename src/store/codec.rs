@@ -102,8 +102,11 @@ pub(super) fn parts_of(value: &[u8]) -> u16 {
     }
 }
 
-/// Cuts a long record: what stands in its place, and the pieces. `None` if it is short enough.
-pub(super) fn cut(bytes: &[u8]) -> Result<Option<(Vec<u8>, Vec<Vec<u8>>)>, StoreError> {
+/// What stands in a long record's place, and its pieces.
+pub(super) type Cut = (Vec<u8>, Vec<Vec<u8>>);
+
+/// Cuts a long record. `None` if it is short enough.
+pub(super) fn cut(bytes: &[u8]) -> Result<Option<Cut>, StoreError> {
     if bytes.len() <= LONGEST {
         return Ok(None);
     }

@@ -4,14 +4,18 @@
 use super::{
     StoreError, engine,
     engine::{Engine, io},
-    keys::{self, Space},
+    keys::{self, Space, meta},
+    mark::{Mark, MarkFile},
     overlay::Overlay,
 };
 use crate::domain::{Group, Queue, Site};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -29,6 +33,9 @@ pub(super) struct Core {
     /// `None` only after it could not be opened again.
     engine: RwLock<Option<Arc<Engine>>>,
     gate: Mutex<Gate>,
+    mark: MarkFile,
+    /// Number of the last commit.
+    pub(super) commits: AtomicU64,
     /// Job numbers that may be given out.
     pub(super) ids: Mutex<Ids>,
     /// Reserved numbers below this one are void. No lock: whoever holds the gate sets it, while
@@ -67,8 +74,10 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Core {
-    pub(super) fn new(dir: &Path, engine: Engine) -> Self {
+    pub(super) fn new(dir: &Path, engine: Engine, mark: MarkFile) -> Self {
         Self {
+            mark,
+            commits: AtomicU64::new(0),
             dir: dir.to_owned(),
             engine: RwLock::new(Some(Arc::new(engine))),
             gate: Mutex::default(),
@@ -104,16 +113,22 @@ impl Core {
 
     /// Applies `changes` and puts them on disk. After an error they are not there, or are taken
     /// back as soon as the disk answers again.
-    pub(super) fn commit(&self, gate: &mut Gate, changes: &Overlay) -> Result<(), StoreError> {
+    pub(super) fn commit(&self, gate: &mut Gate, mut changes: Overlay) -> Result<(), StoreError> {
+        let number = self.commits.load(Ordering::SeqCst).saturating_add(1);
+        let bytes = number.to_be_bytes().to_vec();
+        changes.set(Space::Meta, meta::COMMITS.to_vec(), Some(bytes));
         self.room(gate, changes.bytes() as u64)?;
         let engine = self.engine()?;
-        let before = engine.before(changes)?;
-        let done = engine.apply(changes).and_then(|()| self.sync(&engine));
-        drop(engine);
+        let before = engine.before(&changes)?;
+        let done = engine.apply(&changes).and_then(|()| self.sync(&engine));
         if let Err(error) = done {
+            drop(engine);
             return Err(self.broke(gate, before, error));
         }
-        self.changed(changes);
+        self.commits.store(number, Ordering::SeqCst);
+        let next_job = engine.number(Space::Meta, meta::NEXT_JOB)?.unwrap_or(0);
+        self.mark.note(Mark { commits: number, next_job });
+        self.changed(&changes);
         Ok(())
     }
 
