@@ -10,5 +10,6 @@ pub mod domain;
 pub mod files;
 pub mod plugin;
 pub mod scheduler;
+pub mod server;
 pub mod store;
 pub mod web;

@@ -121,9 +121,11 @@ impl Appliance {
 
     /// Waits for everything to end: builds first, while pages still answer, then the store.
     pub async fn ended(self) {
-        for (what, task) in
-            [("the dispatcher", self.dispatcher), ("chores", self.chores), ("the server", self.server)]
-        {
+        for (what, task) in [
+            ("the dispatcher", self.dispatcher),
+            ("chores", self.chores),
+            ("the server", self.server),
+        ] {
             if let Err(error) = task.await {
                 tracing::error!(%error, "{what} broke while stopping");
             }
@@ -187,9 +189,11 @@ fn keep_first_code(app: &App, code: Option<String>) -> anyhow::Result<()> {
         tracing::info!(
             "first start: sign in as imager / imager; from another machine also with the one-time code {code}"
         );
-        app.data().write_private(CODE_FILE, format!("{code}\n").as_bytes())?;
+        let dir = app.data().dir();
+        dir.remove_file(CODE_FILE)?;
+        dir.write_new(CODE_FILE, format!("{code}\n").as_bytes(), 0o600)?;
     } else if !app.first_code_open() {
-        app.data().remove_private(CODE_FILE)?;
+        app.data().dir().remove_file(CODE_FILE)?;
     }
     Ok(())
 }

@@ -300,7 +300,8 @@ impl Course<'_> {
             Ok((tool, output)) => watch.run(tool, output),
             Err(e) => End::Failed(e),
         };
-        if end != End::Exit(0) {
+        // What a tool was told to do needs no explanation.
+        if end != End::Exit(0) && watch.why.is_none() {
             let sentence = verdict::sentence(&step.program, &end);
             watch.pipeline.remark(&sentence);
         }

@@ -128,8 +128,7 @@ impl Masker {
         self.held = bytes.get(end..).unwrap_or_default().to_vec();
         self.in_key = found.opens_key.is_some() && found.hold.is_none() && !last;
         if let Some(key) = found.opens_key.filter(|_| self.in_key) {
-            // The end line may be cut anywhere.
-            let from = key.max(bytes.len().saturating_sub(KEY_END.len()));
+            let from = self.key_tail(&bytes, key);
             self.held = bytes.get(from..).unwrap_or_default().to_vec();
         }
         Cow::Owned(replace(bytes.get(..end).unwrap_or_default(), found.hits))
@@ -148,13 +147,18 @@ impl Masker {
         if last {
             self.in_key = false;
         } else {
-            // The end line may be cut anywhere.
-            let from =
-                self.key_end.find(bytes).unwrap_or(bytes.len().saturating_sub(KEY_END.len()));
-            let from = from.max(bytes.len().saturating_sub(LONGEST_HELD));
+            let from = self.key_tail(bytes, 0);
             self.held = bytes.get(from..).unwrap_or_default().to_vec();
         }
         Vec::new()
+    }
+
+    /// From where on the rest of a key must be kept to see its end, which may be cut anywhere.
+    fn key_tail(&self, bytes: &[u8], key: usize) -> usize {
+        let body = bytes.get(key..).unwrap_or_default();
+        let end = self.key_end.find(body).map(|at| key + at);
+        let from = end.unwrap_or(bytes.len().saturating_sub(KEY_END.len()));
+        from.max(key).max(bytes.len().saturating_sub(LONGEST_HELD))
     }
 
     fn look(&self, bytes: &[u8], last: bool) -> Found {
@@ -264,8 +268,9 @@ fn hold_prefix(bytes: &[u8], needle: &[u8], found: &mut Found) {
 fn replace(bytes: &[u8], hits: Vec<Hit>) -> Vec<u8> {
     let mut out = Vec::with_capacity(bytes.len());
     let mut at = 0;
-    for hit in hits {
-        if hit.start >= at && hit.start < bytes.len() {
+    // What lies behind the end of `bytes` is held back and comes again.
+    for hit in hits.into_iter().filter(|hit| hit.start < bytes.len()) {
+        if hit.start >= at {
             out.extend_from_slice(bytes.get(at..hit.start).unwrap_or_default());
             out.extend_from_slice(MASK.as_bytes());
         }

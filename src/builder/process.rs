@@ -214,6 +214,11 @@ impl Tool {
         }
     }
 
+    /// True once the tool itself can hear signals.
+    pub(super) fn is_running(&self) -> bool {
+        self.running
+    }
+
     /// Signals the tool's process group. False if the tool is not there to hear it yet.
     pub(super) fn signal(&self, signal: Signal) -> bool {
         match self.group.filter(|_| self.running) {

@@ -29,6 +29,8 @@ const FEED: Duration = Duration::from_millis(50);
 const MEASURE: Duration = Duration::from_secs(5);
 /// Entries that are measured at most.
 const MEASURED: usize = 50_000;
+/// How long the sandbox may take to have the tool running, when it is to be ended already.
+const BEGIN: Duration = Duration::from_secs(1);
 /// How long output may still come from strays after the tool itself has ended.
 const DRAIN: Duration = Duration::from_millis(300);
 /// How long a killed tool may take to go.
@@ -53,6 +55,8 @@ pub(super) enum Why {
 struct Ladder {
     /// Rungs already taken.
     rung: usize,
+    /// When the first was tried.
+    asked: Instant,
     next: Instant,
 }
 
@@ -194,15 +198,19 @@ impl<'a> Watch<'a> {
 
     /// One rung further when its time has come. True when even the kill did not help.
     fn climb(&mut self, run: &mut Run, now: Instant) -> bool {
-        let rung = match &run.ladder {
+        let (rung, asked) = match &run.ladder {
             Some(ladder) if now < ladder.next => return false,
-            Some(ladder) => ladder.rung,
+            Some(ladder) => (ladder.rung, ladder.asked),
             None => {
                 let why = self.why.as_ref().map_or("it takes too long", Why::words);
                 self.pipeline.remark(&format!("the build is ended: {why}"));
-                0
+                (0, now)
             }
         };
+        if rung == 0 && !run.tool.is_running() && now.duration_since(asked) < BEGIN {
+            run.ladder = Some(Ladder { rung, asked, next: now + BEHIND });
+            return false;
+        }
         let [first, second] = self.limits.grace;
         let wait = match rung {
             0 if self.signal(run, Signal::INT, "SIGINT", first) => first,
@@ -210,12 +218,12 @@ impl<'a> Watch<'a> {
             0..=2 => {
                 self.pipeline.remark("killed, with everything it started");
                 run.tool.kill();
-                run.ladder = Some(Ladder { rung: 3, next: now + KILLED });
+                run.ladder = Some(Ladder { rung: 3, asked, next: now + KILLED });
                 return false;
             }
             _ => return true,
         };
-        run.ladder = Some(Ladder { rung: rung + 1, next: now + wait });
+        run.ladder = Some(Ladder { rung: rung + 1, asked, next: now + wait });
         false
     }
 

@@ -92,6 +92,30 @@ impl DataDir {
         }
     }
 
+    /// Jobs whose directory holds neither a log nor artifacts: they never began to build.
+    ///
+    /// # Errors
+    /// When `jobs/` cannot be listed.
+    pub fn fresh_jobs(&self) -> Result<Vec<JobId>, FilesError> {
+        let (ids, _) = self.job_ids()?;
+        Ok(ids.into_iter().filter(|id| self.is_fresh(*id)).collect())
+    }
+
+    /// What cannot be looked at counts as begun: only what is certain may be removed.
+    fn is_fresh(&self, id: JobId) -> bool {
+        let begun = match self.open_log(id) {
+            Ok(log) => log.is_some(),
+            Err(_) => true,
+        };
+        if begun {
+            return false;
+        }
+        match self.artifacts(id).and_then(|dir| dir.names(1)) {
+            Ok(names) => names.is_empty(),
+            Err(error) => error.is_not_found(),
+        }
+    }
+
     /// The definition as it was handed in.
     ///
     /// # Errors

@@ -132,14 +132,6 @@ impl Catalog {
         Err(Unavailable { id: id.to_owned(), reason })
     }
 
-    /// The usable runner of this id, if its component is exactly this one.
-    ///
-    /// # Errors
-    /// Says why there is none.
-    pub fn exact(&self, id: &str, sha256: &str) -> Result<Arc<Runner>, Unavailable> {
-        todo!()
-    }
-
     /// Looks at the plugin directory again; true if anything changed.
     pub fn rescan(&self) -> bool {
         let mut known = self.lock();

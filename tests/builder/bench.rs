@@ -95,7 +95,8 @@ pub fn plan(script: &str) -> Fixed {
 }
 
 pub struct Bench {
-    pub tmp: tempfile::TempDir,
+    /// Held so that it goes when the test ends.
+    _tmp: tempfile::TempDir,
     pub data: Arc<DataDir>,
     pub builder: Builder,
     pub limits: Limits,
@@ -132,7 +133,7 @@ pub fn bench_in(tmp: tempfile::TempDir, sandbox: bool, runner: Fixed) -> Bench {
     let runner = Arc::new(runner);
     let source = Arc::new(move |_: &str, _: &str| Ok(Arc::clone(&runner) as Arc<dyn Planner>));
     let builder = Builder::with_source(Arc::clone(&data), source, config(sandbox));
-    Bench { tmp, data, builder, limits: limits(), secrets: Vec::new(), input_job: None }
+    Bench { _tmp: tmp, data, builder, limits: limits(), secrets: Vec::new(), input_job: None }
 }
 
 /// Everything a build told.

@@ -170,8 +170,8 @@ fn fits(filter: &JobFilter, job: &Job) -> bool {
 mod tests {
     use super::*;
     use crate::domain::{
-        Arch, ImageTypeId, JobName, JobState, QueueName, RunnerId, StateKind, job,
-        Timestamp, UserName,
+        Arch, ImageTypeId, JobName, JobState, QueueName, RunnerId, StateKind, Timestamp, UserName,
+        job,
     };
 
     fn job() -> Job {
