@@ -167,7 +167,8 @@ impl Gate {
         if !path.starts_with('/') {
             return Some(plain(StatusCode::BAD_REQUEST, "the path has to start with a slash\n"));
         }
-        let bare = path.strip_suffix('/').filter(|bare| table::at(bare).next().is_some())?;
+        let bare = path.strip_suffix('/').filter(|bare| bare.len() > 1)?;
+        table::at(bare).next()?;
         let query = facts.uri.query().map(|q| format!("?{q}")).unwrap_or_default();
         Some(reply::redirect(StatusCode::PERMANENT_REDIRECT, &format!("{bare}{query}")))
     }

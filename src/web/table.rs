@@ -296,7 +296,8 @@ mod tests {
     #[test]
     fn a_parameter_never_leaves_its_segment() {
         let file = named("job.file").unwrap();
-        let name = |rest: &str| file.match_rest(rest).and_then(|p| p.get("name").map(str::to_owned));
+        let name =
+            |rest: &str| file.match_rest(rest).and_then(|p| p.get("name").map(str::to_owned));
         assert_eq!(name("7/files/root%20fs.img"), Some("root fs.img".into()));
         assert_eq!(name("7/files/a%2Bb"), Some("a+b".into()));
         for bad in
