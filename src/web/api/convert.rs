@@ -258,8 +258,8 @@ mod tests {
     use crate::{
         app::Live,
         domain::{
-            Arch, Cause, Failure, ImageTypeId, JobId, JobName, QueueName, job,
-            Role, RunnerId, UserName,
+            Arch, Cause, Failure, ImageTypeId, JobId, JobName, QueueName, Role, RunnerId, UserName,
+            job,
         },
     };
 
