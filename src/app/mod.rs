@@ -14,6 +14,7 @@ mod submit;
 mod views;
 
 // Pages and handlers name these as part of what they are given; the store itself stays below.
+pub use crate::files::LogIndex;
 pub use crate::store::{Counts, Cursor, JobFilter, SessionRecord, TokenRecord};
 pub use board::*;
 pub use errors::*;

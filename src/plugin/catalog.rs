@@ -132,6 +132,14 @@ impl Catalog {
         Err(Unavailable { id: id.to_owned(), reason })
     }
 
+    /// The usable runner of this id, if its component is exactly this one.
+    ///
+    /// # Errors
+    /// Says why there is none.
+    pub fn exact(&self, id: &str, sha256: &str) -> Result<Arc<Runner>, Unavailable> {
+        todo!()
+    }
+
     /// Looks at the plugin directory again; true if anything changed.
     pub fn rescan(&self) -> bool {
         let mut known = self.lock();
@@ -139,7 +147,8 @@ impl Catalog {
         for found in folder::components(&self.config.plugin_dir) {
             let (name, stamp) = (found.name.clone(), found.stamp);
             let loaded = match before.remove(&name) {
-                Some((old, loaded)) if old.is_some() && old == stamp => loaded,
+                // What could not be read is tried again.
+                Some((old, loaded)) if old == stamp && !loaded.sha256.is_empty() => loaded,
                 old => self.read(found, old.map(|(_, loaded)| loaded)),
             };
             known.files.insert(name, (stamp, loaded));

@@ -2,6 +2,7 @@
 
 use super::{
     PluginError, bindings,
+    clock::TICK,
     limits::{Limits, State},
 };
 use std::{
@@ -14,12 +15,9 @@ use std::{
     time::Duration,
 };
 use wasmtime::{
-    Config, Engine, EngineWeak, Store, Strategy,
+    Config, Engine, EngineWeak, Store, StoreContextMut, Strategy, UpdateDeadline,
     component::{HasSelf, Linker},
 };
-
-/// How often the engine's epoch moves on: the grain of every deadline.
-const TICK: Duration = Duration::from_millis(100);
 
 /// The engine and what belongs to it. Every runner holds it in an `Arc`.
 pub(super) struct Host {
@@ -57,6 +55,7 @@ impl Host {
     ) -> Store<State> {
         let mut store = Store::new(&self.engine, State::new(runner.clone(), &self.limits));
         store.limiter(|state| state);
+        store.epoch_deadline_callback(more_ticks);
         arm(&mut store, deadline);
         store.set_hostcall_fuel(answer);
         store
@@ -83,9 +82,16 @@ impl Host {
 
 /// From now on the guest in `store` has `deadline` before it is stopped.
 pub(super) fn arm(store: &mut Store<State>, deadline: Duration) {
-    store.data_mut().begin_call();
-    let ticks = deadline.as_millis() / TICK.as_millis();
-    store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX >> 1).max(1));
+    store.data_mut().begin_call(deadline);
+    store.set_epoch_deadline(1);
+}
+
+/// Asked whenever the ticks a guest was given are over.
+fn more_ticks(mut store: StoreContextMut<'_, State>) -> wasmtime::Result<UpdateDeadline> {
+    Ok(match store.data_mut().clock.more() {
+        Some(ticks) => UpdateDeadline::Continue(ticks),
+        None => UpdateDeadline::Interrupt,
+    })
 }
 
 fn config(limits: &Limits) -> Config {

@@ -25,7 +25,7 @@ pub(super) struct Stamp {
 impl Stamp {
     fn of(stat: &Stat) -> Self {
         // The fields' types differ between architectures: widened, they are the same everywhere.
-        #[expect(clippy::unnecessary_cast, clippy::useless_conversion, reason = "see above")]
+        #[expect(clippy::unnecessary_cast, reason = "see above")]
         Self {
             inode: stat.st_ino as u64,
             size: stat.st_size as i64,
@@ -50,27 +50,30 @@ impl Found {
     /// # Errors
     /// One sentence for people.
     pub(super) fn read(self) -> Result<Vec<u8>, String> {
-        let mut bytes = Vec::new();
-        let read = self.file?.take(MAX_COMPONENT + 1).read_to_end(&mut bytes);
-        read.map_err(|e| format!("it cannot be read: {e}"))?;
-        if bytes.len() as u64 > MAX_COMPONENT {
-            return Err(format!("it is larger than {} MiB", MAX_COMPONENT >> 20));
+        let file = self.file?;
+        let too_large = || format!("it is larger than {} MiB", MAX_COMPONENT >> 20);
+        if file.metadata().is_ok_and(|meta| meta.len() > MAX_COMPONENT) {
+            return Err(too_large());
         }
-        Ok(bytes)
+        let mut bytes = Vec::new();
+        let read = file.take(MAX_COMPONENT + 1).read_to_end(&mut bytes);
+        read.map_err(|e| format!("it cannot be read: {e}"))?;
+        if bytes.len() as u64 > MAX_COMPONENT { Err(too_large()) } else { Ok(bytes) }
     }
 }
 
 /// The components in `path`, ordered by name. A directory that is not there has none.
-pub(super) fn components(path: &Path) -> Vec<Found> {
-    let (dir, names) = match open_dir(path).and_then(|dir| Ok((names(&dir)?, dir))) {
-        Ok((names, dir)) => (dir, names),
-        Err(e) if e.kind() == io::ErrorKind::NotFound => return Vec::new(),
-        Err(e) => {
+pub(super) fn components(path: &Path) -> impl Iterator<Item = Found> {
+    let opened = open_dir(path).and_then(|dir| Ok((names(&dir)?, dir)));
+    let opened = opened.inspect_err(|e| {
+        if e.kind() != io::ErrorKind::NotFound {
             tracing::warn!("cannot look into the plugin directory {}: {e}", path.display());
-            return Vec::new();
         }
-    };
-    names.into_iter().map(|name| open(&dir, name)).collect()
+    });
+    // Opened one after the other: descriptors are for connections.
+    let open_all =
+        |(names, dir): (Vec<String>, OwnedFd)| names.into_iter().map(move |name| open(&dir, name));
+    opened.ok().into_iter().flat_map(open_all)
 }
 
 fn open_dir(path: &Path) -> io::Result<OwnedFd> {

@@ -3,6 +3,7 @@
 use super::{
     api,
     bindings::img::runner::host::{self, Level},
+    clock::Clock,
 };
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use wasmtime::ResourceLimiter;
@@ -10,9 +11,10 @@ use wasmtime::ResourceLimiter;
 /// How long a call may take and how much memory a Store may hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Longest any call may take, and any batch of an observer.
+    /// Processor time any call may take, and any batch of an observer. On a busy box it may wait
+    /// for a processor up to five times as long.
     pub call: Duration,
-    /// Longest the first `describe` may take, with the instantiation before it.
+    /// The same for the first `describe`, with the instantiation before it.
     pub load: Duration,
     /// Bytes of linear memory in one Store.
     pub memory: usize,
@@ -22,7 +24,7 @@ impl Default for Limits {
     fn default() -> Self {
         // A decent call takes microseconds: one second is for boxes that are very busy. Guests that
         // carry a language runtime need seconds to start.
-        Self { call: Duration::from_secs(1), load: Duration::from_secs(10), memory: 64 << 20 }
+        Self { call: Duration::from_secs(1), load: Duration::from_secs(5), memory: 64 << 20 }
     }
 }
 
@@ -47,6 +49,7 @@ pub(super) struct State {
     over: Option<String>,
     logged: u32,
     last: VecDeque<String>,
+    pub(super) clock: Clock,
 }
 
 impl State {
@@ -59,11 +62,13 @@ impl State {
             over: None,
             logged: 0,
             last: VecDeque::new(),
+            clock: Clock::default(),
         }
     }
 
     /// A new call begins: what was logged before is not its business.
-    pub(super) fn begin_call(&mut self) {
+    pub(super) fn begin_call(&mut self, deadline: Duration) {
+        self.clock = Clock::new(deadline);
         self.logged = 0;
         self.last.clear();
     }
@@ -201,7 +206,7 @@ mod tests {
         let mut state = State::new("x".into(), &Limits::default());
         (0..1000).for_each(|n| state.log(Level::Debug, n.to_string()));
         assert_eq!(state.last_words().collect::<Vec<_>>(), ["97", "98", "99"]);
-        state.begin_call();
+        state.begin_call(Duration::from_secs(1));
         assert_eq!(state.last_words().count(), 0);
     }
 

@@ -5,6 +5,7 @@ mod builtin;
 mod cache;
 mod catalog;
 mod check;
+mod clock;
 mod engine;
 mod entry;
 mod error;
@@ -26,7 +27,7 @@ pub use grants::privilege_word;
 pub use limits::Limits;
 pub use load::check_component;
 pub use observer::Observer;
-pub use request::{Ask, input_files, plugin_request, shown_command};
+pub use request::{Ask, input_files, plugin_request, role_to_plugin, shown_command};
 pub use runner::Runner;
 pub use watch::Watch;
 

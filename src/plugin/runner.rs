@@ -14,8 +14,8 @@ use wasmtime::Store;
 
 /// A loaded runner. Every call makes a Store of its own with a deadline and a memory limit.
 ///
-/// Calls block for as long as the guest runs (at most [`Limits::call`](super::Limits)): make them
-/// from blocking threads.
+/// Calls block for as long as the guest runs ([`Limits::call`](super::Limits)): make them from
+/// blocking threads.
 pub struct Runner {
     warden: Arc<Warden>,
     pre: RunnerPre<State>,

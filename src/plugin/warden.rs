@@ -165,10 +165,13 @@ fn trapped(call: Call, error: &wasmtime::Error, deadline: Duration) -> String {
         Some(Trap::Interrupt) => format!("gave no answer within {} s", deadline.as_secs_f32()),
         Some(Trap::StackOverflow) => "used up its stack".into(),
         Some(Trap::UnreachableCodeReached) => "panicked".into(),
+        Some(Trap::MemoryOutOfBounds) => {
+            "reached outside of its memory, as a recursion without end does".into()
+        }
         Some(trap) => format!("trapped: {trap}"),
         // wasmtime keeps the type of this error to itself.
         None if root.contains("fuel allocated for hostcalls") => {
-            format!("answered more than {} MiB", call.answer() >> 20)
+            format!("handed over more than {} MiB", call.answer() >> 20)
         }
         None => format!("answered what cannot be read: {}", one_line(&root, 300)),
     }

@@ -155,7 +155,8 @@ impl WebError {
         self.dress(response)
     }
 
-    fn dress(&self, mut response: Response) -> Response {
+    /// Puts this error's headers on an answer that shows it in its own way.
+    pub(super) fn dress(&self, mut response: Response) -> Response {
         let headers = response.headers_mut();
         if let Some(wait) = self.retry_after {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(wait.as_secs().max(1)));

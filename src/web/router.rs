@@ -2,13 +2,15 @@
 //! they become one filter, grouped behind the first segment of their paths.
 
 use super::{
-    api,
+    account, api,
     arrival::Arrival,
+    assets,
     body::Body,
     download,
     error::WebError,
+    health, job, login, queue,
     reply::{Reply, Response},
-    stream,
+    start, stream, submit,
     table::{self, Answers, Params, ROWS, Row},
     visit::{Scene, Visit},
 };
@@ -67,7 +69,19 @@ impl Screens {
 
 /// Every screen group.
 fn groups(app: &App) -> Vec<Screens> {
-    vec![stream::routes(app), download::routes(app), api::routes(app)]
+    vec![
+        queue::routes(app),
+        job::routes(app),
+        start::routes(app),
+        stream::routes(app),
+        download::routes(app),
+        api::routes(app),
+        submit::routes(app),
+        assets::routes(app),
+        login::routes(app),
+        account::routes(app),
+        health::routes(app),
+    ]
 }
 
 /// Everything the appliance answers, as one filter that never rejects.

@@ -14,6 +14,9 @@ pub fn misbehave(word: &str) {
         "recursion" => {
             black_box(fall(black_box(1)));
         }
+        "recursion-with-frames" => {
+            black_box(fall_with_frames(black_box(1)));
+        }
         "flood" => (0..20_000).for_each(|n| log(Level::Warning, &format!("drop {n}"))),
         "flood-forever" => loop {
             log(Level::Info, &"w".repeat(100_000));
@@ -49,7 +52,19 @@ fn hoard_in_crumbs() {
     }
 }
 
+/// Keeps nothing in linear memory, so that the machine's stack is what ends.
 fn fall(depth: u64) -> u64 {
+    if depth == u64::MAX {
+        return 0;
+    }
+    fall(depth + 1).wrapping_mul(3) ^ depth
+}
+
+/// Keeps its frames in linear memory, where the compiler put the rest of the stack.
+fn fall_with_frames(depth: u64) -> u64 {
+    if depth == u64::MAX {
+        return 0;
+    }
     let frame = black_box([depth; 16]);
-    fall(depth + 1) + frame[(depth % 16) as usize]
+    fall_with_frames(depth + 1) + frame[(depth % 16) as usize]
 }

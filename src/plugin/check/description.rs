@@ -199,3 +199,139 @@ fn program_name(name: &str) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn text(default: &str, pattern: Option<&str>) -> api::FieldKind {
+        let pattern = pattern.map(str::to_owned);
+        api::FieldKind::Text(api::TextField { default: default.into(), pattern, max_length: 8 })
+    }
+
+    fn field(id: &str, kind: api::FieldKind) -> api::Field {
+        let (label, help) = ("Label".to_owned(), String::new());
+        api::Field { id: id.into(), label, help, kind, required: false, secret: false }
+    }
+
+    fn program(name: &str) -> api::Program {
+        api::Program { name: name.into(), probe: vec!["--version".into()], why: "works".into() }
+    }
+
+    fn decent() -> api::RunnerInfo {
+        api::RunnerInfo {
+            id: "mic".into(),
+            name: "MIC2".into(),
+            version: "1.2.0".into(),
+            description: "Builds images.\nFrom kickstarts.".into(),
+            homepage: Some("https://example.org/mic".into()),
+            definition: api::DefinitionKind {
+                label: "Kickstart file".into(),
+                extensions: vec!["ks".into()],
+                required: true,
+                max_size: 1 << 20,
+            },
+            image_types: vec![api::ImageType {
+                id: "raw".into(),
+                label: "Raw disk".into(),
+                architectures: vec!["x86_64".into()],
+                help: String::new(),
+            }],
+            options: vec![field("release", text("abc", Some("[a-z]*")))],
+            programs: vec![program("mic")],
+            privileges: vec![api::Privilege::Root, api::Privilege::Network],
+        }
+    }
+
+    /// What is said of the decent description after `spoil` had its way.
+    fn said(spoil: impl FnOnce(&mut api::RunnerInfo)) -> String {
+        let mut info = decent();
+        spoil(&mut info);
+        description(&info).expect_err("a spoiled description is refused")
+    }
+
+    fn option_said(kind: api::FieldKind) -> String {
+        said(|info| info.options = vec![field("x", kind)])
+    }
+
+    #[test]
+    fn a_decent_description_passes() {
+        assert_eq!(description(&decent()), Ok(()));
+    }
+
+    #[test]
+    fn names_keep_to_their_grammar() {
+        assert!(said(|i| i.id = "../etc".into()).contains("the runner `../etc` contains `.`"));
+        assert!(said(|i| i.id = String::new()).contains("the runner is empty"));
+        assert_eq!(said(|i| i.version.clear()), "its version is empty");
+        assert!(said(|i| i.version = "1 2".into()).contains("use a form such as 1.2.0"));
+        assert!(said(|i| i.name = "a\nb".into()).contains("control characters"));
+        assert!(said(|i| i.homepage = Some("javascript:x".into())).contains("use https://"));
+        assert!(
+            said(|i| i.image_types[0].id = "../raw".into()).contains("the image type `../raw`")
+        );
+        let arch = said(|i| i.image_types[0].architectures = vec!["x86/64".into()]);
+        assert!(arch.contains("the architecture `x86/64` contains `/`"), "{arch}");
+        assert!(said(|i| i.definition.extensions = vec!["../ks".into()]).contains("extension"));
+    }
+
+    #[test]
+    fn programs_are_names_without_a_directory() {
+        for bad in ["", "../sh", "/bin/sh", "a/b", "-rf", "..", "a..b", ".hidden", "a\0b", "a b"] {
+            let said = said(|info| info.programs = vec![program(bad)]);
+            assert!(said.contains("is no name: use letters"), "{bad:?}: {said}");
+        }
+        let nul = said(|info| info.programs[0].probe = vec!["a\0".into()]);
+        assert_eq!(nul, "a probe argument of `mic` contains a NUL character");
+    }
+
+    #[test]
+    fn a_default_fits_its_own_field() {
+        let range = api::IntegerField { default: 50, min: 1, max: 9 };
+        let range = option_said(api::FieldKind::Integer(range));
+        assert_eq!(range, "the option x: its default 50 is not between 1 and 9");
+        let choices = vec![("one".to_owned(), "One".to_owned())];
+        let choice = api::ChoiceField { default: "two".into(), choices };
+        let choice = option_said(api::FieldKind::Choice(choice));
+        assert_eq!(choice, "the option x: its default `two` is none of the choices");
+        assert!(option_said(text("UPPER", Some("[a-z]*"))).contains("does not fit its pattern"));
+        assert!(option_said(text("much too long", None)).contains("longer than 8"));
+    }
+
+    #[test]
+    fn a_pattern_compiles_alone_and_stays_small() {
+        assert!(option_said(text("", Some("("))).contains("its pattern `(` is none"));
+        assert!(option_said(text("", Some("a)|(b"))).contains("is none"));
+        let giant = option_said(text("", Some(r"((\w{100}){100}){100}")));
+        assert_eq!(giant, "the option x: its pattern is too large");
+    }
+
+    #[test]
+    fn nothing_is_there_twice_or_without_end() {
+        let twice = |i: &mut api::RunnerInfo| i.options.push(i.options[0].clone());
+        assert_eq!(said(twice), "the option `release` is there twice");
+        let twice = |i: &mut api::RunnerInfo| i.image_types.push(i.image_types[0].clone());
+        assert_eq!(said(twice), "the image type `raw` is there twice");
+        let root = |i: &mut api::RunnerInfo| i.privileges.push(api::Privilege::Root);
+        assert_eq!(said(root), "the privilege `root` is there twice");
+        assert_eq!(said(|i| i.image_types.clear()), "it offers no image type");
+        let many = |i: &mut api::RunnerInfo| i.programs = vec![program("a"); 65];
+        assert_eq!(said(many), "programs: 65, at most 64 are allowed");
+        assert!(said(|i| i.description = "d".repeat(5000)).contains("at most 4096 are allowed"));
+    }
+
+    proptest! {
+        #[test]
+        fn an_accepted_program_is_one_plain_file_name(name in any::<String>()) {
+            if program_name(&name).is_ok() {
+                prop_assert!(!name.contains(['/', '\0', ' ']) && !name.starts_with(['-', '.']));
+            }
+        }
+
+        #[test]
+        fn no_pattern_makes_the_check_panic(pattern in any::<String>()) {
+            let _ = compiled(&pattern);
+        }
+    }
+}

@@ -104,3 +104,44 @@ fn artifact(kinds: &BTreeMap<&str, api::FileKind>, artifact: &api::Artifact) -> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn what_people_read_is_cut_and_not_refused() {
+        let said = |n| api::Diagnostic {
+            severity: api::Severity::Info,
+            message: "é".repeat(n),
+            line: None,
+            hint: Some("h\0".repeat(n)),
+        };
+        let found = diagnostics(vec![said(3_000); 1_001]);
+        assert_eq!(found.len(), 1_000);
+        assert_eq!(found[0].message.len(), MESSAGE + '…'.len_utf8());
+        assert!(!found[0].hint.as_ref().unwrap().contains('\0'));
+        assert_eq!(diagnostics(vec![said(3)])[0].message, "ééé");
+    }
+
+    proptest! {
+        #[test]
+        fn a_kept_artifact_lies_below_the_output_directory(
+            path in "[a./]{0,8}",
+            kind in prop::sample::select(vec![
+                api::FileKind::Regular, api::FileKind::Directory,
+                api::FileKind::Symlink, api::FileKind::Other,
+            ]),
+        ) {
+            let files = [api::OutputFile { path: path.clone(), size: 1, kind }];
+            let role = api::Role::Image;
+            let asked = api::Artifact { path, role, label: String::new() };
+            if let Ok(kept) = artifacts(&files, vec![asked]) {
+                let path = &kept[0].path;
+                prop_assert!(!path.starts_with('/') && !path.is_empty());
+                prop_assert!(path.split('/').all(|part| part != ".."));
+            }
+        }
+    }
+}
