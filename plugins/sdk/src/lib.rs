@@ -82,3 +82,8 @@ macro_rules! export_runner {
         }
     };
 }
+
+/// The walk in `plugins/README.md` compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct ReadmeWalk;
