@@ -151,6 +151,11 @@ impl App {
         Ok(ArtifactView { artifact, file, modified })
     }
 
+    /// Where an artifact lies on this box, for somebody who sits at it.
+    pub fn artifact_path(&self, id: JobId, name: &str) -> std::path::PathBuf {
+        self.data().root().join("jobs").join(id.dir_name()).join("artifacts").join(name)
+    }
+
     /// What changes, from now on. A slow reader loses messages, never blocks anybody.
     pub fn changes(&self) -> broadcast::Receiver<Change> {
         self.board().changes()

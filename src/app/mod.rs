@@ -4,6 +4,7 @@
 
 mod board;
 mod errors;
+mod first_start;
 mod health;
 mod jobs;
 mod people;
@@ -12,8 +13,12 @@ mod state;
 mod submit;
 mod views;
 
+// Pages and handlers name these as part of what they are given; the store itself stays below.
+pub use crate::files::LogIndex;
+pub use crate::store::{Counts, Cursor, JobFilter, SessionRecord, TokenRecord};
 pub use board::*;
 pub use errors::*;
+pub use first_start::QueueLimits;
 pub use people::{FIRST_CODE, FIRST_USER};
 pub use state::*;
 pub use views::*;

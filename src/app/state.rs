@@ -3,7 +3,7 @@
 use super::{AppError, Board, Text, Wish};
 use crate::{
     accounts::{Hasher, Throttle},
-    domain::{Actor, UserName, Verbs},
+    domain::{Actor, Timestamp, UserName, Verbs},
     files::DataDir,
     plugin::Catalog,
     store::Store,
@@ -33,6 +33,12 @@ pub struct Settings {
     pub hosts: Vec<String>,
     /// Whether builds are confined, for the health page.
     pub sandbox: String,
+    /// Jobs that may build at once, for the health page.
+    pub slots: u32,
+    /// When the service started.
+    pub started: Timestamp,
+    /// What the last run had left behind, one sentence each.
+    pub swept: Vec<String>,
 }
 
 /// What the appliance is made of.

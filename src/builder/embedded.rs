@@ -1,10 +1,30 @@
 //! The builder inside the server's own process: [`protocol`](super::protocol) messages over
 //! channels instead of a socket.
+//!
+//! Each build has a thread of its own, which sleeps in `poll`: nothing of it runs on the async
+//! threads, and it needs no runtime.
 
-use super::protocol::{Event, Order, StopReason};
-use crate::{files::DataDir, plugin::Catalog};
-use std::{path::PathBuf, sync::Arc};
+use super::{
+    job::Task,
+    leftovers::{self, Candidates, Freed},
+    outbox::Outbox,
+    planner::{self, Source},
+    protocol::{Event, Finished, Order, Outcome, StopReason},
+    sandbox::{self, Confinement, Reach},
+    stop::Stop,
+    workspace,
+};
+use crate::{domain::Cause, files::DataDir, plugin::Catalog};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
+    sync::{Arc, OnceLock},
+};
 use tokio::sync::mpsc;
+
+/// Events on their way at once; with pieces of the log this is at most a few megabytes.
+const EVENTS: usize = 32;
 
 /// How builds run on this box.
 #[derive(Clone, Debug)]
@@ -20,12 +40,14 @@ pub struct BuilderConfig {
 /// Carries out orders.
 #[derive(Clone)]
 pub struct Builder {
-    _data: Arc<DataDir>,
-    _catalog: Arc<Catalog>,
-    _config: Arc<BuilderConfig>,
+    data: Arc<DataDir>,
+    source: Source,
+    config: Arc<BuilderConfig>,
+    /// Found out at the first build.
+    reach: Arc<OnceLock<Reach>>,
 }
 
-/// One build under way.
+/// One build under way. Letting go of `events` before the end interrupts the build.
 pub struct Build {
     /// What happens, `Finished` last. Bounded: a reader that stops reading stops the build's output.
     pub events: mpsc::Receiver<Event>,
@@ -48,17 +70,110 @@ impl Build {
 impl Builder {
     /// A builder over `data`, with the runners of `catalog`.
     pub fn new(data: Arc<DataDir>, catalog: Arc<Catalog>, config: BuilderConfig) -> Self {
-        Self { _data: data, _catalog: catalog, _config: Arc::new(config) }
+        Self::with_source(data, planner::from_catalog(catalog), config)
+    }
+
+    /// A builder whose runners come from elsewhere; for tests.
+    #[doc(hidden)]
+    pub fn with_source(data: Arc<DataDir>, source: Source, config: BuilderConfig) -> Self {
+        Self { data, source, config: Arc::new(config), reach: Arc::default() }
+    }
+
+    /// What confines the steps of builds on this box, for people. Found out by trying, once.
+    pub fn sandbox(&self) -> String {
+        self.reach().sentence(&[])
+    }
+
+    fn reach(&self) -> &Reach {
+        self.reach.get_or_init(|| {
+            if self.config.sandbox {
+                sandbox::probe(&self.config.own_exe)
+            } else {
+                Reach { best: Confinement::Off, why: Some("switched off".into()) }
+            }
+        })
     }
 
     /// Begins to carry out `order`. Everything that goes wrong arrives as `Finished`.
     pub fn start(&self, order: Order) -> Build {
-        todo!("{order:?}")
+        let (events, receiver) = mpsc::channel(EVENTS);
+        let (stop, stopped) = mpsc::channel(1);
+        let (builder, sender) = (self.clone(), events.clone());
+        let run = move || builder.run(order, sender, stopped);
+        let spawned = std::thread::Builder::new().name("build".into()).spawn(run);
+        if let Err(e) = spawned {
+            // The channel is new, so there is room.
+            let _ = events.try_send(Event::Finished(lost(&format!("cannot start a thread: {e}"))));
+        }
+        Build { events: receiver, stop }
+    }
+
+    fn run(&self, order: Order, events: mpsc::Sender<Event>, stopped: mpsc::Receiver<StopReason>) {
+        let job = order.job;
+        let last = Outbox::new(events.clone());
+        let outbox = Outbox::new(events);
+        let work = || -> io::Result<(Outbox, Finished)> {
+            let stop = Stop::new(stopped)?;
+            let task = Task {
+                data: Arc::clone(&self.data),
+                source: Arc::clone(&self.source),
+                config: Arc::clone(&self.config),
+                reach: self.reach().clone(),
+                order,
+            };
+            Ok(task.run(outbox, stop))
+        };
+        match catch_unwind(AssertUnwindSafe(work)) {
+            Ok(Ok((outbox, finished))) => outbox.finish(finished),
+            Ok(Err(e)) => last.finish(lost(&format!("cannot wait for messages: {e}"))),
+            Err(_) => {
+                tracing::error!(job.id = job.get(), "the builder panicked");
+                last.finish(self.after_panic(&job.dir_name()));
+            }
+        }
+    }
+
+    /// A mistake of ours: the job fails, and what it left is freed all the same.
+    fn after_panic(&self, name: &str) -> Finished {
+        let mut freed = Freed::default();
+        let path = self.data.root().join("build").join(name);
+        leftovers::end_processes(&path, &Candidates::All, &mut freed);
+        workspace::clear(&self.data, name, &mut freed);
+        Finished { residual: freed.residual, ..lost("the builder failed inside; see the journal") }
     }
 
     /// Frees what builds of a process that died left behind: processes, mounts, loop devices and
     /// directories below the build directory. Returns one sentence per thing found.
     pub fn sweep(&self) -> Vec<String> {
-        todo!()
+        let mut freed = Freed::default();
+        let build = self.data.root().join("build");
+        leftovers::end_processes(&build, &Candidates::All, &mut freed);
+        match self.data.build().names(usize::MAX) {
+            Ok(names) => {
+                for name in names {
+                    let name = name.to_string_lossy();
+                    freed.found.push(format!("build/{name} was left by a build that died"));
+                    workspace::clear(&self.data, &name, &mut freed);
+                }
+            }
+            Err(e) => freed.residual.push(e.to_string()),
+        }
+        let trash = self.data.empty_trash();
+        if trash.entries > 0 {
+            freed.found.push(format!("trash/ still held {} entries", trash.entries));
+        }
+        freed.residual.extend(trash.errors.iter().map(ToString::to_string));
+        freed.found.extend(freed.residual.iter().map(|what| format!("not freed: {what}")));
+        freed.found
+    }
+}
+
+/// The end of a build that never really began.
+fn lost(message: &str) -> Finished {
+    Finished {
+        outcome: Outcome::failed(Cause::Box, message),
+        artifacts: Vec::new(),
+        residual: Vec::new(),
+        peak_disk: 0,
     }
 }

@@ -147,11 +147,21 @@ pub struct Limits {
     pub definition: Size,
     /// Jobs that may wait on a queue, for queues made at the first start.
     pub queue_cap: u32,
+    /// Longest a build may take, for queues made at the first start.
+    pub total: Span,
+    /// Longest a build may print nothing, for queues made at the first start.
+    pub silence: Span,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { definition: Size::mib(4), queue_cap: 200 }
+        Self {
+            definition: Size::mib(4),
+            queue_cap: 200,
+            total: Span::hours(6),
+            // Packing a large image can be silent for a long while.
+            silence: Span::minutes(60),
+        }
     }
 }
 
@@ -353,6 +363,9 @@ impl Config {
         if self.sessions.idle.get().is_zero() || self.sessions.absolute.get().is_zero() {
             return bad("sessions.idle", "0".into(), "give a time such as \"60min\"");
         }
+        if self.limits.total.get().is_zero() || self.limits.silence.get().is_zero() {
+            return bad("limits.total", "0".into(), "give a time such as \"6h\"");
+        }
         for (id, runner) in &self.runners {
             if let Err(e) = crate::domain::RunnerId::new(id) {
                 return bad("runners", format!("`{id}`"), &e.to_string());
@@ -414,7 +427,7 @@ mod tests {
         assert_eq!(Config::parse(text, Path::new("config.toml")).unwrap(), Config::default());
         let keys = "listen data_dir socket tls_cert tls_key trusted_proxies hosts max_connections \
                     header_timeout idle_timeout stop_grace slots sandbox path grace_interrupt \
-                    grace_terminate idle absolute first_login definition queue_cap \
+                    grace_terminate idle absolute first_login definition queue_cap total silence \
                     expire_sessions level format dir enabled programs privileges replace";
         for key in keys.split_whitespace() {
             let named = text

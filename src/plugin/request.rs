@@ -63,7 +63,8 @@ pub fn input_files(job: &Job, layout: &Layout) -> Vec<api::InputFile> {
     job.result.artifacts.iter().map(file).collect()
 }
 
-fn role_to_plugin(role: Role) -> api::Role {
+/// A role in the words of the contract.
+pub fn role_to_plugin(role: Role) -> api::Role {
     match role {
         Role::Image => api::Role::Image,
         Role::Kernel => api::Role::Kernel,

@@ -1,6 +1,38 @@
 //! The only place that knows sled: what outlives the process, except files.
+//!
+//! | file | subject |
+//! |---|---|
+//! | `types` | what is asked and answered |
+//! | `handle`, `reads`, `query` | the [`Store`]: looking things up, pages of jobs |
+//! | `tx`, `writer` | the [`Tx`]: changes, and the thread that makes them durable in groups |
+//! | `codec`, `records`, `people` | how a record looks on disk |
+//! | `keys`, `facets` | where it lies, and what is derived from a job: indexes and counters |
+//! | `engine`, `overlay` | sled itself, and changes that are not there yet |
+//! | `open`, `fsck`, `export` | starting, checking and carrying away |
 #![warn(missing_docs)]
 
+mod codec;
+mod core;
+mod engine;
+mod export;
+mod facets;
+mod fsck;
+mod handle;
+mod keys;
+mod open;
+mod overlay;
+mod people;
+mod query;
+mod reads;
+mod records;
+mod tx;
 mod types;
+mod writer;
 
+#[cfg(test)]
+mod tests;
+
+pub use handle::Store;
+pub use open::salvage;
+pub use tx::Tx;
 pub use types::*;

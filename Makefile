@@ -1,0 +1,48 @@
+# The commands of the README. `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+CARGO ?= cargo
+TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
+TRIPLE := x86_64-unknown-linux-gnu
+STATIC := RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --locked --release --target $(TRIPLE)
+
+.PHONY: help demo demo-stop test quick release plugins plugins-check bench soak
+
+help: ## List the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t16
+
+demo: ## Build everything, start the appliance on loopback and build one real image
+	tests/scripts/setup demo
+	$(STATIC)
+	tests/scripts/demo start '$(TARGET)/$(TRIPLE)/release/img'
+
+demo-stop: ## Stop the appliance that `make demo` started
+	tests/scripts/demo stop
+
+test: ## Everything CI runs
+	tests/scripts/setup test
+	tests/scripts/check
+
+quick: ## Formatting, lints and unit tests only
+	$(CARGO) fmt --check
+	$(CARGO) clippy --locked --all-targets -- -D warnings
+	$(CARGO) test --locked --lib
+
+release: ## One static binary for x86_64
+	$(STATIC)
+	tests/scripts/static '$(TARGET)/$(TRIPLE)/release/img'
+
+plugins: ## Build the runners into plugins/dist
+	tests/scripts/setup build
+	$(CARGO) run --locked --manifest-path plugins/Cargo.toml -p xtask -- build
+
+plugins-check: ## Build the runners again and compare them with plugins/dist
+	$(CARGO) run --locked --manifest-path plugins/Cargo.toml -p xtask -- build --check
+
+bench: ## The performance suite: table and target/bench.json; ONLY=prefix runs a part
+	$(STATIC)
+	IMG_BENCH_BINARY='$(TARGET)/$(TRIPLE)/release/img' IMG_BENCH_ONLY='$(ONLY)' \
+	  IMG_BENCH_OUT='$(CURDIR)/target/bench.json' $(CARGO) bench --locked --bench suite
+
+soak: ## Long kill tests: 500 rounds instead of the 50 of `make test`
+	IMG_KILL_ROUNDS=500 $(CARGO) test --locked --test kills -- --nocapture

@@ -1,0 +1,127 @@
+//! The log: how soon a line is seen, how much goes through, what it costs in memory.
+
+use crate::{
+    http::Client,
+    jobs::submit,
+    report::{Report, quantile},
+    service::{Service, on_disk, on_tmpfs, until},
+    tool::now_ns,
+};
+use std::{
+    io::Read as _,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Instant,
+};
+
+/// `log_line_*`: a line is printed with its own time, a viewer of the job's events reads it.
+pub fn line_latency(report: &mut Report) {
+    if !report.wants(&["log_line_p50_ms", "log_line_p99_ms"]) {
+        return;
+    }
+    let service = Service::start(on_tmpfs().unwrap_or_else(on_disk), "off");
+    let session = service.session();
+    let mut client = service.token();
+    let id = submit(&mut client, "lines 1000 3000");
+    let viewer = Client::new(service.port, &session.identity);
+    let mut stream = viewer.open(&format!("/jobs/{id}/events"));
+    let mut delays = Vec::new();
+    let mut rest = String::new();
+    let mut chunk = [0u8; 64 * 1024];
+    loop {
+        let n = stream.read(&mut chunk).unwrap();
+        let seen = now_ns();
+        rest += &String::from_utf8_lossy(&chunk[..n]);
+        delays.extend(stamps(&mut rest).map(|stamp| seen.saturating_sub(stamp) as f64 / 1e6));
+        if n == 0 || rest.contains("event: end") {
+            break;
+        }
+    }
+    assert!(delays.len() >= 900, "only {} of 1,000 lines were seen", delays.len());
+    let note = format!("{} lines, one every 3 ms; sandbox off", delays.len());
+    report.add("log_line_p50_ms", quantile(&mut delays, 0.5), note.clone());
+    report.add("log_line_p99_ms", quantile(&mut delays, 0.99), note);
+    service.end();
+}
+
+/// Takes the finished 19-digit numbers out of `text`; keeps its end, which may hold half a one.
+fn stamps(text: &mut String) -> impl Iterator<Item = u128> + use<> {
+    let mut found = Vec::new();
+    let mut digits = String::new();
+    for c in text.chars() {
+        if c.is_ascii_digit() {
+            digits.push(c);
+        } else {
+            if digits.len() == 19 {
+                found.extend(digits.parse::<u128>());
+            }
+            digits.clear();
+        }
+    }
+    let keep: String = text.chars().rev().take(40).collect::<Vec<_>>().into_iter().rev().collect();
+    let keep = if digits.is_empty() {
+        keep.rsplit(|c: char| c.is_ascii_digit()).next().unwrap_or_default().to_owned()
+    } else {
+        digits
+    };
+    *text = keep;
+    found.into_iter()
+}
+
+/// `log_mb_per_s`, `log_rss_growth_mb`: 1 GB of lines with one live viewer.
+pub fn flood(report: &mut Report) {
+    if !report.wants(&["log_mb_per_s", "log_rss_growth_mb"]) {
+        return;
+    }
+    let service = Service::start(on_disk(), "off");
+    let session = service.session();
+    let mut client = service.token();
+    // One small job first: what is loaded once is not growth.
+    let first = submit(&mut client, "flood 4");
+    wait(&mut client, first);
+    let before = service.rss();
+    let begun = Instant::now();
+    let id = submit(&mut client, "flood 1000");
+    let viewer = Client::new(service.port, &session.identity);
+    let mut stream = viewer.open(&format!("/jobs/{id}/log.txt?follow=1"));
+    let (seen, over) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    let (counted, ended) = (Arc::clone(&seen), Arc::clone(&over));
+    let viewer = std::thread::spawn(move || {
+        let mut chunk = vec![0u8; 256 * 1024];
+        while let Ok(n) = stream.read(&mut chunk) {
+            if n == 0 || ended.load(Ordering::Relaxed) {
+                break;
+            }
+            counted.fetch_add(n as u64, Ordering::Relaxed);
+        }
+    });
+    let path = format!("/api/v1/jobs/{id}");
+    let mut most = before;
+    until("the end of the flood", || {
+        most = most.max(service.rss());
+        let state = client.get(&path).json()["state"].as_str().unwrap().to_owned();
+        (state != "building" && state != "queued").then_some(())
+    });
+    let seconds = begun.elapsed().as_secs_f64();
+    over.store(true, Ordering::Relaxed);
+    service.end();
+    viewer.join().unwrap();
+    let note = format!(
+        "1,000 MiB of 100-byte lines; the viewer saw {} MiB",
+        seen.load(Ordering::Relaxed) >> 20
+    );
+    report.add("log_mb_per_s", 1_048.576 / seconds, note);
+    report.add(
+        "log_rss_growth_mb",
+        most.saturating_sub(before) as f64 / 1e6,
+        "most during the flood",
+    );
+}
+
+fn wait(client: &mut Client, id: u64) {
+    until("a job", || {
+        (client.get(&format!("/api/v1/jobs/{id}")).json()["state"] == "done").then_some(())
+    });
+}

@@ -1,0 +1,408 @@
+//! One build from its order to its end.
+
+use super::{
+    collect,
+    embedded::BuilderConfig,
+    input,
+    leftovers::{self, Candidates, Freed, MARK},
+    mask::Masker,
+    outbox::Outbox,
+    pipeline::{CAP, Pipeline},
+    planner::{Planner, Source},
+    process::{End, Tool},
+    protocol::{Event, Finished, Order, Outcome, StagedArtifact, VERSION},
+    sandbox::{Confinement, Inner, Outer, Reach},
+    stop::Stop,
+    verdict,
+    watch::{Watch, Why},
+    workspace::{self, Workspace},
+};
+use crate::{
+    domain::{Cause, Failure},
+    files::{DataDir, FilesError},
+    plugin::{api, plugin_request, shown_command},
+};
+use std::{
+    collections::HashMap,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+/// Variables of the service that tools get too.
+const PASSED_ON: [&str; 10] = [
+    "http_proxy",
+    "https_proxy",
+    "ftp_proxy",
+    "no_proxy",
+    "all_proxy",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "FTP_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+];
+/// Parts of the data directory that no tool has to see.
+const HIDDEN: [&str; 5] = ["db", "jobs", "trash", "backup", "plugins"];
+
+/// What a build works with.
+pub(super) struct Task {
+    pub(super) data: Arc<DataDir>,
+    pub(super) source: Source,
+    pub(super) config: Arc<BuilderConfig>,
+    pub(super) reach: Reach,
+    pub(super) order: Order,
+}
+
+/// Where a failure of the preparation comes from.
+enum Refused {
+    Failed(Failure),
+    Stopped(Why),
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+fn box_failed(message: impl ToString) -> Failure {
+    verdict::failed(Cause::Box, message.to_string(), "")
+}
+
+fn files_failed(error: FilesError) -> Failure {
+    let way_out = if error.is_full() { "free space on the box, then retry" } else { "" };
+    verdict::failed(Cause::Box, error.to_string(), way_out)
+}
+
+/// The build as it is carried out.
+struct Course<'a> {
+    task: &'a Task,
+    planner: Arc<dyn Planner>,
+    request: api::Request,
+    workspace: &'a Workspace,
+    programs: HashMap<String, PathBuf>,
+}
+
+impl Task {
+    /// Carries it out. Whatever happens, the end is one `Finished`, and nothing is left.
+    pub(super) fn run(&self, outbox: Outbox, mut stop: Stop) -> (Outbox, Finished) {
+        let log = match self.data.append_log(self.order.job) {
+            Ok(log) => log,
+            Err(e) => return (outbox, finished(Outcome::Failed(files_failed(e)))),
+        };
+        let masker = Masker::new(self.secrets(&[]));
+        let mut pipeline = Pipeline::new(log, masker, outbox, CAP);
+        let first = leftovers::newest_process();
+        let mut end = self.carry_out(&mut pipeline, &mut stop);
+        let freed = self.clean(first, &mut end);
+        for found in &freed.found {
+            pipeline.remark(found);
+        }
+        for residual in &freed.residual {
+            pipeline.remark(&format!("not freed: {residual}"));
+        }
+        end.residual.extend(freed.residual);
+        if let Outcome::Failed(failure) = &mut end.outcome {
+            failure.message = pipeline.masked(&failure.message);
+            pipeline.remark(&format!("failed: {}", failure.message));
+        }
+        pipeline.finish();
+        (pipeline.into_outbox(), end)
+    }
+
+    fn secrets<'a>(&'a self, steps: &'a [api::Step]) -> impl Iterator<Item = &'a str> {
+        let arguments = steps.iter().flat_map(|step| &step.arguments);
+        let secret = arguments.filter(|a| a.secret).map(|a| a.value.as_str());
+        self.order.request.secrets.iter().map(String::as_str).chain(secret)
+    }
+
+    /// Frees what is left and removes the build directory.
+    fn clean(&self, first: Option<i32>, end: &mut Finished) -> Freed {
+        let mut freed = Freed::default();
+        let name = self.order.job.dir_name();
+        let path = self.data.root().join("build").join(&name);
+        let candidates = first.map_or(Candidates::All, Candidates::Since);
+        leftovers::end_processes(&path, &candidates, &mut freed);
+        let bytes = workspace::clear(&self.data, &name, &mut freed);
+        end.peak_disk = end.peak_disk.max(bytes);
+        freed
+    }
+
+    fn carry_out(&self, pipeline: &mut Pipeline, stop: &mut Stop) -> Finished {
+        let name = self.order.job.dir_name();
+        // What a build of the same job left behind when its process died.
+        if self.data.build().look(name.as_ref()).is_ok() {
+            let mut freed = Freed::default();
+            let path = self.data.root().join("build").join(&name);
+            leftovers::end_processes(&path, &Candidates::All, &mut freed);
+            workspace::clear(&self.data, &name, &mut freed);
+        }
+        let made = Workspace::make(&self.data, self.order.job, &self.order.runner);
+        let workspace = match made {
+            Ok(workspace) => workspace,
+            Err(e) => return finished(Outcome::Failed(files_failed(e))),
+        };
+        let mut watch = Watch::new(pipeline, stop, &self.order.limits, &workspace.root);
+        let outcome = match self.prepare(&workspace, &mut watch) {
+            Ok((course, plan)) => course.follow(&plan, &mut watch),
+            Err(Refused::Failed(failure)) => Err(Outcome::Failed(failure)),
+            Err(Refused::Stopped(why)) => Err(verdict::of_why(&why, &self.order.limits)),
+        };
+        let peak = watch.peak;
+        let end = match outcome {
+            Ok(artifacts) => Finished { artifacts, ..finished(Outcome::Done) },
+            Err(outcome) => {
+                let residual = collect::discard(&self.data, self.order.job);
+                Finished { residual, ..finished(outcome) }
+            }
+        };
+        Finished { peak_disk: peak + kept_bytes(&end), ..end }
+    }
+
+    /// Everything before the first step.
+    fn prepare<'a>(
+        &'a self,
+        workspace: &'a Workspace,
+        watch: &mut Watch<'_>,
+    ) -> Result<(Course<'a>, api::BuildPlan), Refused> {
+        let order = &self.order;
+        if order.version != VERSION {
+            let (theirs, ours) = (order.version, VERSION);
+            let said = format!("the order speaks version {theirs}, this builder {ours}");
+            return Err(verdict::failed(Cause::Box, said, "run the same img everywhere").into());
+        }
+        let planner = (self.source)(order.runner.as_str(), &order.runner_sha256)
+            .map_err(|e| verdict::failed(Cause::Runner, e.to_string(), "submit the job again"))?;
+        let layout = &workspace.layout;
+        let inputs = match order.request.input_job {
+            Some(job) => input::list(&self.data, job, layout).map_err(box_failed)?,
+            None => Vec::new(),
+        };
+        let request = plugin_request(order.job, &order.request, inputs, layout);
+        let plan = plan(&*planner, &request)?;
+        let secrets = self.secrets(&plan.steps);
+        watch.pipeline.mask_with(Masker::new(secrets));
+        let course =
+            Course { task: self, planner, request, workspace, programs: self.programs(&plan)? };
+        workspace.write(&plan.files).map_err(|e| verdict::failed(Cause::Runner, e, ""))?;
+        if let Some(job) = order.request.input_job {
+            let mounted = plan.steps.iter().all(|step| self.mounts_input(step));
+            input::provide(&self.data, job, &workspace.root, mounted).map_err(box_failed)?;
+        }
+        if watch.check() {
+            return Err(Refused::Stopped(watch.why.clone().unwrap_or(Why::Total)));
+        }
+        Ok((course, plan))
+    }
+
+    /// Only with the kernel's own namespaces: inside a user namespace a mount cannot always be
+    /// made read-only.
+    fn mounts_input(&self, step: &api::Step) -> bool {
+        self.reach.for_step(&step.privileges) == Confinement::Full
+    }
+
+    /// Where each program of the plan is, before anything runs.
+    fn programs(&self, plan: &api::BuildPlan) -> Result<HashMap<String, PathBuf>, Failure> {
+        let mut programs = HashMap::new();
+        for step in &plan.steps {
+            let found = find_program(&step.program, &self.config.path)?;
+            programs.insert(step.program.clone(), found);
+        }
+        Ok(programs)
+    }
+}
+
+fn finished(outcome: Outcome) -> Finished {
+    Finished { outcome, artifacts: Vec::new(), residual: Vec::new(), peak_disk: 0 }
+}
+
+fn kept_bytes(end: &Finished) -> u64 {
+    end.artifacts.iter().map(|artifact| artifact.size).sum()
+}
+
+fn plan(planner: &dyn Planner, request: &api::Request) -> Result<api::BuildPlan, Failure> {
+    let refused = |found: Vec<api::Diagnostic>| {
+        let first = found.into_iter().next();
+        let message = first.as_ref().map_or("the runner refuses this job", |d| d.message.as_str());
+        let hint = first.as_ref().and_then(|d| d.hint.as_deref()).unwrap_or_default();
+        verdict::failed(Cause::Definition, message, hint)
+    };
+    let plan = planner.plan(request).map_err(|e| verdict::of_plugin(&e))?.map_err(refused)?;
+    if plan.steps.is_empty() {
+        return Err(verdict::failed(Cause::Runner, "the runner's plan has no steps", ""));
+    }
+    Ok(plan)
+}
+
+fn find_program(name: &str, path: &[PathBuf]) -> Result<PathBuf, Failure> {
+    use std::os::unix::fs::PermissionsExt;
+    if name.is_empty() || name.contains(['/', '\0']) {
+        let said = format!("the runner's plan starts `{name}`, which is no plain program name");
+        return Err(verdict::failed(Cause::Runner, said, ""));
+    }
+    let runs = |file: &Path| {
+        std::fs::metadata(file).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
+    };
+    path.iter().map(|dir| dir.join(name)).find(|file| runs(file)).ok_or_else(|| {
+        let places: Vec<_> = path.iter().map(|dir| dir.display().to_string()).collect();
+        let said =
+            format!("the program `{name}` is not installed (looked in {})", places.join(", "));
+        verdict::failed(Cause::Box, said, &format!("install `{name}` on the box, then retry"))
+    })
+}
+
+impl Course<'_> {
+    /// Step after step, then what they made.
+    fn follow(
+        &self,
+        plan: &api::BuildPlan,
+        watch: &mut Watch<'_>,
+    ) -> Result<Vec<StagedArtifact>, Outcome> {
+        self.announce(plan, watch);
+        let mut failure = None;
+        for step in &plan.steps {
+            if (failure.is_some() || watch.check()) && !step.always {
+                continue;
+            }
+            let end = self.step(step, watch);
+            if end != End::Exit(0) && failure.is_none() && watch.why.is_none() {
+                failure = Some(self.explain(step, &end, watch));
+            }
+        }
+        watch.check();
+        if let Some(why) = &watch.why {
+            return Err(verdict::of_why(why, &self.task.order.limits));
+        }
+        match failure {
+            Some(failure) => Err(Outcome::Failed(failure)),
+            None => self.collect(watch),
+        }
+    }
+
+    fn announce(&self, plan: &api::BuildPlan, watch: &mut Watch<'_>) {
+        let pipeline = &mut *watch.pipeline;
+        let commands: Vec<_> =
+            plan.steps.iter().map(|step| pipeline.masked(&shown_command(step))).collect();
+        let sandbox = self.task.reach.sentence(&plan.steps);
+        let at = super::clock::now();
+        pipeline.outbox.put(Event::Started { commands, sandbox: sandbox.clone(), at });
+        pipeline.remark(&format!("sandbox: {sandbox}"));
+        match self.planner.observer(&self.request) {
+            Ok(observer) => pipeline.observe_with(observer),
+            Err(e) => pipeline.remark(&format!("{e}: phases and progress are not shown")),
+        }
+    }
+
+    fn step(&self, step: &api::Step, watch: &mut Watch<'_>) -> End {
+        watch.pipeline.remark(&format!("{}: {}", step.name, shown_command(step)));
+        let confinement = self.task.reach.for_step(&step.privileges);
+        let end = match self.start(step, confinement) {
+            Ok((tool, output)) => watch.run(tool, output),
+            Err(e) => End::Failed(e),
+        };
+        // What a tool was told to do needs no explanation.
+        if end != End::Exit(0) && watch.why.is_none() {
+            let sentence = verdict::sentence(&step.program, &end);
+            watch.pipeline.remark(&sentence);
+        }
+        end
+    }
+
+    fn start(
+        &self,
+        step: &api::Step,
+        confinement: Confinement,
+    ) -> Result<(Tool, std::fs::File), String> {
+        let network = step.privileges.contains(&api::Privilege::Network);
+        let outer = Outer { confinement, network };
+        let inner = self.inner(step, confinement)?;
+        Tool::start(&self.task.config.own_exe, &outer, &inner).map_err(|e| e.to_string())
+    }
+
+    fn inner(&self, step: &api::Step, confinement: Confinement) -> Result<Inner, String> {
+        let task = self.task;
+        let input = task.order.request.input_job.filter(|_| {
+            task.data.build().open_dir(task.order.job.dir_name()).is_ok() && task.mounts_input(step)
+        });
+        let inputs = input
+            .map_or_else(Vec::new, |job| input::mounts(&task.data, job, &self.workspace.layout));
+        let root = task.data.root();
+        let shared_tmp = root.starts_with("/tmp") || root.starts_with("/var/tmp");
+        let hide = if confinement.has_mounts() {
+            HIDDEN.map(|part| root.join(part)).to_vec()
+        } else {
+            Vec::new()
+        };
+        Ok(Inner {
+            confinement,
+            program: self.programs.get(&step.program).cloned().unwrap_or_default(),
+            arguments: step.arguments.iter().map(|a| a.value.clone()).collect(),
+            environment: self.environment(step),
+            directory: self.workspace.directory(step)?,
+            hostname: format!("img-{}", task.order.job),
+            inputs,
+            // A data directory below /tmp would be covered by it.
+            tmp: (!shared_tmp).then(|| self.workspace.tmp()),
+            hide,
+        })
+    }
+
+    /// An allow-list, then what the plan says.
+    fn environment(&self, step: &api::Step) -> Vec<(String, String)> {
+        let layout = &self.workspace.layout;
+        let text = |path: &Path| path.to_string_lossy().into_owned();
+        let path: Vec<_> = self.task.config.path.iter().map(|dir| text(dir)).collect();
+        let fixed = [
+            ("PATH", path.join(":")),
+            ("HOME", text(&layout.work)),
+            ("LANG", "C.UTF-8".into()),
+            ("TERM", "dumb".into()),
+            (MARK, text(&layout.root)),
+        ];
+        let mut environment: Vec<_> =
+            fixed.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+        let passed =
+            PASSED_ON.iter().filter_map(|n| Some(((*n).to_owned(), std::env::var(n).ok()?)));
+        environment.extend(passed);
+        environment.extend(step.environment.iter().filter(|(name, _)| name != MARK).cloned());
+        environment
+    }
+
+    /// Why a step failed, as the runner sees it.
+    fn explain(&self, step: &api::Step, end: &End, watch: &mut Watch<'_>) -> Failure {
+        let first_error = watch.pipeline.first_error;
+        let plain = || verdict::of_step(step, end, first_error);
+        let (exit_code, signal) = match end {
+            End::Exit(code) => (Some(*code), None),
+            End::Signal(signal) => (None, Some(*signal)),
+            End::Failed(_) => return plain(),
+        };
+        let lines =
+            verdict::last_lines(&self.task.data, self.task.order.job, watch.pipeline.lines());
+        let last_lines = lines.iter().map(|(_, line)| line.clone()).collect();
+        let failure = api::Failure { step: step.name.clone(), exit_code, signal, last_lines };
+        match self.planner.explain(&self.request, &failure) {
+            Ok(Some(explanation)) => verdict::of_explanation(explanation, &lines, first_error),
+            Ok(None) => plain(),
+            Err(e) => {
+                watch.pipeline.remark(&e.to_string());
+                plain()
+            }
+        }
+    }
+
+    fn collect(&self, watch: &mut Watch<'_>) -> Result<Vec<StagedArtifact>, Outcome> {
+        let task = self.task;
+        let job = task.order.job;
+        let planner = &*self.planner;
+        let collected =
+            collect::collect(&task.data, job, self.workspace, planner, &self.request, &mut || {
+                watch.check()
+            });
+        match (collected, &watch.why) {
+            (Ok(artifacts), _) => Ok(artifacts),
+            (Err(_), Some(why)) => Err(verdict::of_why(why, &task.order.limits)),
+            (Err(e), None) => Err(verdict::of_collect(e)),
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! Finding and freeing what a build left behind: processes, mounts, loop devices. Never by a name
+//! or a command line: by where a process is rooted, and by the mark in its environment.
+
+use super::kernel;
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    fs::{Mode, OFlags},
+    mount::{UnmountFlags, unmount},
+    process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
+};
+use std::{
+    collections::HashMap,
+    ffi::OsStr,
+    os::{fd::OwnedFd, unix::ffi::OsStrExt},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+/// The variable that marks every process of a build; its value is the build's directory.
+pub(super) const MARK: &str = "IMG_BUILD_DIR";
+/// How long killed processes may take to go.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Bytes of an environment that are looked at.
+const ENVIRONMENT: usize = 1 << 20;
+
+/// What was found, and what of it could not be freed.
+#[derive(Default)]
+pub(super) struct Freed {
+    pub(super) found: Vec<String>,
+    pub(super) residual: Vec<String>,
+}
+
+/// The newest process number, to look later only at what came after it.
+pub(super) fn newest_process() -> Option<i32> {
+    let text = std::fs::read_to_string("/proc/loadavg").ok()?;
+    text.split_whitespace().next_back()?.parse().ok()
+}
+
+/// Process numbers that may belong to a build.
+pub(super) enum Candidates {
+    /// Every process there is.
+    All,
+    /// Those that began after this one.
+    Since(i32),
+}
+
+impl Candidates {
+    fn numbers(&self) -> Vec<i32> {
+        /// More than this are found faster by listing `/proc`.
+        const FEW: i32 = 256;
+        if let (Self::Since(from), Some(to)) = (self, newest_process())
+            && let Some(count) = to.checked_sub(*from)
+            && (0..=FEW).contains(&count)
+        {
+            return (*from + 1..=to).collect();
+        }
+        every_process()
+    }
+}
+
+fn every_process() -> Vec<i32> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// Every process with its parent.
+pub(super) fn parents() -> HashMap<i32, i32> {
+    let parent = |pid: i32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+        // The name in parentheses may hold anything, so the fields are counted from its end.
+        let fields = stat.rsplit_once(')')?.1;
+        let parent = fields.split_whitespace().nth(1)?.parse().ok()?;
+        Some((pid, parent))
+    };
+    every_process().into_iter().filter_map(parent).collect()
+}
+
+/// Kills processes that belong to builds below `below`.
+pub(super) fn end_processes(below: &Path, candidates: &Candidates, freed: &mut Freed) {
+    let deadline = Instant::now() + PATIENCE;
+    let mut candidates = candidates.numbers();
+    // A process may start another one while it is looked at: until nobody is found.
+    for round in 0..50 {
+        let found: Vec<_> = candidates.iter().filter_map(|pid| belongs(*pid, below)).collect();
+        if found.is_empty() {
+            return;
+        }
+        for (pid, handle) in &found {
+            if round == 0 {
+                freed.found.push(format!("process {pid} was still running and was killed"));
+            }
+            let _ = pidfd_send_signal(handle, Signal::KILL);
+        }
+        let stuck: Vec<_> =
+            found.iter().filter(|(_, handle)| !wait_until_gone(handle, deadline)).collect();
+        if !stuck.is_empty() {
+            freed.residual.extend(stuck.iter().map(|(pid, _)| {
+                format!("process {pid} does not end, even when killed: it waits for a device; restart the box when it can be spared")
+            }));
+            return;
+        }
+        candidates = every_process();
+    }
+}
+
+/// A handle on the process, if it belongs to a build below `below`.
+fn belongs(number: i32, below: &Path) -> Option<(i32, OwnedFd)> {
+    let pid = Pid::from_raw(number)?;
+    if !is_rooted(number, below) && !is_marked(number, below) || is_own(number) {
+        return None;
+    }
+    let handle = pidfd_open(pid, PidfdFlags::empty()).ok()?;
+    // The number may have been used again before the handle was open.
+    (is_rooted(number, below) || is_marked(number, below)).then_some((number, handle))
+}
+
+fn is_own(number: i32) -> bool {
+    u32::try_from(number) == Ok(std::process::id())
+}
+
+fn is_rooted(number: i32, below: &Path) -> bool {
+    ["cwd", "root", "exe"].iter().any(|link| {
+        std::fs::read_link(format!("/proc/{number}/{link}"))
+            .is_ok_and(|to| to.starts_with(below) && !to.as_os_str().is_empty())
+    })
+}
+
+fn is_marked(number: i32, below: &Path) -> bool {
+    use std::io::Read;
+    let Ok(file) = std::fs::File::open(format!("/proc/{number}/environ")) else { return false };
+    let mut environment = Vec::new();
+    if file.take(ENVIRONMENT as u64).read_to_end(&mut environment).is_err() {
+        return false;
+    }
+    let mark = format!("{MARK}=");
+    environment
+        .split(|byte| *byte == 0)
+        .filter_map(|variable| variable.strip_prefix(mark.as_bytes()))
+        .any(|value| Path::new(OsStr::from_bytes(value)).starts_with(below))
+}
+
+fn wait_until_gone(handle: &OwnedFd, deadline: Instant) -> bool {
+    let left = deadline.saturating_duration_since(Instant::now());
+    let Ok(left) = Timespec::try_from(left) else { return false };
+    poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&left)) == Ok(1)
+}
+
+/// Unmounts everything below `below`, the last first.
+pub(super) fn unmount_below(below: &Path, freed: &mut Freed) {
+    // A lazy detach can bring hidden mounts to light: a few rounds.
+    for _ in 0..8 {
+        let mounts = mounts_below(below);
+        if mounts.is_empty() {
+            return;
+        }
+        for place in mounts.iter().rev() {
+            let soft = unmount(place, UnmountFlags::NOFOLLOW);
+            let done = soft
+                .or_else(|_| unmount(place, UnmountFlags::NOFOLLOW.union(UnmountFlags::DETACH)));
+            if done.is_ok() {
+                freed.found.push(format!("{} was still mounted", place.display()));
+            }
+        }
+    }
+    freed.residual.extend(
+        mounts_below(below)
+            .iter()
+            .map(|place| format!("{} is still mounted: run `umount {0}` as root", place.display())),
+    );
+}
+
+/// Mount points below `below`, in the order in which they were mounted.
+fn mounts_below(below: &Path) -> Vec<PathBuf> {
+    let text = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let place = |line: &[u8]| {
+        let field = line.split(|byte| *byte == b' ').nth(4)?;
+        let place = PathBuf::from(OsStr::from_bytes(&unescaped(field)));
+        (place.starts_with(below) && place != below).then_some(place)
+    };
+    text.split(|byte| *byte == b'\n').filter_map(place).collect()
+}
+
+/// Undoes `\040` and the like.
+fn unescaped(field: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let Some((first, tail)) = rest.split_first() {
+        let code = (*first == b'\\').then(|| tail.get(..3)).flatten();
+        let code = code.and_then(|digits| std::str::from_utf8(digits).ok());
+        let code = code.and_then(|digits| u8::from_str_radix(digits, 8).ok());
+        out.push(code.unwrap_or(*first));
+        rest = if code.is_some() { tail.get(3..).unwrap_or_default() } else { tail };
+    }
+    out
+}
+
+/// Detaches loop devices whose file lies below `below`.
+pub(super) fn detach_loops(below: &Path, freed: &mut Freed) {
+    if !rustix::process::geteuid().is_root() {
+        return;
+    }
+    for (device, file) in loops_below(below) {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
+        let detached = rustix::fs::open(&device, flags, Mode::empty())
+            .map_err(std::io::Error::from)
+            .and_then(kernel::detach_loop);
+        freed.found.push(format!("{} still held {}", device.display(), file.display()));
+        if let Err(e) = detached {
+            freed.residual.push(format!(
+                "{} still holds {} ({e}): run `losetup -d {0}` as root",
+                device.display(),
+                file.display()
+            ));
+        }
+    }
+}
+
+fn loops_below(below: &Path) -> Vec<(PathBuf, PathBuf)> {
+    let Ok(entries) = std::fs::read_dir("/sys/block") else { return Vec::new() };
+    let look = |name: std::ffi::OsString| {
+        name.as_bytes().strip_prefix(b"loop")?;
+        let text =
+            std::fs::read(Path::new("/sys/block").join(&name).join("loop/backing_file")).ok()?;
+        let text = text.strip_suffix(b"\n").unwrap_or(&text);
+        let text = text.strip_suffix(b" (deleted)").unwrap_or(text);
+        let file = PathBuf::from(OsStr::from_bytes(text));
+        file.starts_with(below).then(|| (Path::new("/dev").join(name), file))
+    };
+    entries.flatten().filter_map(|entry| look(entry.file_name())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_mount_points_are_read() {
+        assert_eq!(unescaped(br"/a\040b\134c\x"), br"/a b\c\x");
+    }
+
+    #[test]
+    fn every_process_has_a_parent_in_the_table() {
+        let parents = parents();
+        let me = i32::try_from(std::process::id()).unwrap();
+        assert!(parents.contains_key(&me));
+    }
+
+    #[test]
+    fn a_foreign_process_is_never_taken_for_one_of_a_build() {
+        let mut freed = Freed::default();
+        end_processes(Path::new("/no/such/build"), &Candidates::All, &mut freed);
+        assert!(freed.found.is_empty() && freed.residual.is_empty());
+    }
+}

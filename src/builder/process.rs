@@ -1,0 +1,299 @@
+//! Starting a tool, with or without the shim between, and signalling it.
+
+use super::{
+    sandbox::{Confinement, Inner, Outer},
+    shim,
+};
+use rustix::{
+    event::{PollFd, PollFlags, Timespec, poll},
+    pipe::{PipeFlags, fcntl_setpipe_size, pipe_with},
+    process::{Pid, PidfdFlags, Signal, kill_process, kill_process_group, pidfd_open},
+};
+use std::{
+    fs::File,
+    io::{self, Read},
+    os::unix::process::ExitStatusExt,
+    os::{
+        fd::{AsFd, BorrowedFd, OwnedFd},
+        unix::{net::UnixStream, process::CommandExt},
+    },
+    path::Path,
+    process::{Child, Command, ExitStatus, Stdio},
+};
+
+/// Bytes the pipe from the tool may hold: fewer wake-ups for a tool that prints much.
+const PIPE: usize = 1 << 20;
+/// How long trying out a sandbox may take, in seconds.
+const TRY_SECONDS: i64 = 10;
+
+/// How a tool ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// By itself, with this code.
+    Exit(i32),
+    /// By this signal.
+    Signal(i32),
+    /// It never ran, or was lost; why.
+    Failed(String),
+}
+
+/// A tool that runs.
+pub(super) struct Tool {
+    child: Child,
+    /// Readable when the child (the shim, if there is one) has ended.
+    ended: OwnedFd,
+    control: Option<UnixStream>,
+    heard: Vec<u8>,
+    group: Option<Pid>,
+    running: bool,
+    confined: bool,
+    killed: bool,
+    report: Option<End>,
+}
+
+fn pid_of(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
+}
+
+impl Tool {
+    /// Starts it. The file gives what it prints, without blocking.
+    pub(super) fn start(own_exe: &Path, outer: &Outer, inner: &Inner) -> io::Result<(Self, File)> {
+        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+        // A user over the pipe quota gets the ordinary size.
+        let _ = fcntl_setpipe_size(&reader, PIPE);
+        rustix::io::ioctl_fionbio(&reader, true)?;
+        let tool = if outer.confinement == Confinement::Off {
+            Self::plain(inner, writer)?
+        } else {
+            Self::confined(own_exe, outer, inner, writer.into())?
+        };
+        Ok((tool, File::from(reader)))
+    }
+
+    /// No `pre_exec`: so that the standard library can use `posix_spawn`.
+    #[expect(clippy::disallowed_methods, reason = "this is where a plan's program is started")]
+    fn plain(inner: &Inner, output: OwnedFd) -> io::Result<Self> {
+        let child = Command::new(&inner.program)
+            .args(&inner.arguments)
+            .env_clear()
+            .envs(inner.environment.iter().map(|(name, value)| (name, value)))
+            .current_dir(&inner.directory)
+            .stdin(Stdio::null())
+            .stderr(Stdio::from(output.try_clone()?))
+            .stdout(Stdio::from(output))
+            .process_group(0)
+            .spawn()?;
+        let group = pid_of(&child);
+        Self::over(child, None, group)
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "this is where the sandbox is started")]
+    fn confined(own_exe: &Path, outer: &Outer, inner: &Inner, output: Output) -> io::Result<Self> {
+        let (ours, theirs) = UnixStream::pair()?;
+        let mut command = Command::new(own_exe);
+        command
+            .arg(shim::SHIM_ARGUMENT)
+            .env_clear()
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
+            .process_group(0);
+        output.apply(&mut command)?;
+        let child = command.spawn()?;
+        // The command holds the other ends, which must close for the end to be seen.
+        drop(command);
+        let mut tool = Self::over(child, Some(ours), None)?;
+        if let Err(e) = tool.brief(outer, inner) {
+            tool.kill();
+            let _ = tool.child.wait();
+            return Err(e);
+        }
+        Ok(tool)
+    }
+
+    fn brief(&self, outer: &Outer, inner: &Inner) -> io::Result<()> {
+        let Some(control) = &self.control else { return Ok(()) };
+        // A shim that does not read must not hold up this thread.
+        control.set_write_timeout(Some(std::time::Duration::from_secs(10)))?;
+        shim::send(control, outer)?;
+        shim::send(control, inner)?;
+        control.set_nonblocking(true)
+    }
+
+    fn over(mut child: Child, control: Option<UnixStream>, group: Option<Pid>) -> io::Result<Self> {
+        let Some(pid) = pid_of(&child) else { return Err(io::Error::other("no process number")) };
+        let ended = match pidfd_open(pid, PidfdFlags::empty()) {
+            Ok(fd) => fd,
+            Err(e) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                return Err(e.into());
+            }
+        };
+        let confined = control.is_some();
+        Ok(Self {
+            child,
+            ended,
+            control,
+            heard: Vec::new(),
+            group,
+            running: !confined,
+            confined,
+            killed: false,
+            report: None,
+        })
+    }
+
+    /// Makes the surroundings of a confinement without running anything in them.
+    pub(super) fn try_out(own_exe: &Path, confinement: Confinement) -> Result<(), String> {
+        let outer = Outer { confinement, network: false };
+        let inner = Inner {
+            confinement,
+            program: Default::default(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            directory: Default::default(),
+            hostname: "img".into(),
+            inputs: Vec::new(),
+            tmp: None,
+            hide: Vec::new(),
+        };
+        let mut tool = Self::confined(own_exe, &outer, &inner, Output::Null)
+            .map_err(|e| format!("cannot start {}: {e}", own_exe.display()))?;
+        let timeout = Timespec { tv_sec: TRY_SECONDS, tv_nsec: 0 };
+        let ended = poll(&mut [PollFd::new(&tool.ended, PollFlags::IN)], Some(&timeout));
+        if ended != Ok(1) {
+            tool.kill();
+        }
+        match tool.finish() {
+            End::Exit(0) => Ok(()),
+            End::Failed(reason) => Err(reason),
+            End::Exit(_) | End::Signal(_) => Err("the sandbox does not answer".into()),
+        }
+    }
+
+    /// Readable when it has ended.
+    pub(super) fn ended(&self) -> BorrowedFd<'_> {
+        self.ended.as_fd()
+    }
+
+    /// Readable when the shim has something to say.
+    pub(super) fn control(&self) -> Option<BorrowedFd<'_>> {
+        self.control.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Hears what the shim says.
+    pub(super) fn hear(&mut self) {
+        let Some(mut control) = self.control.take() else { return };
+        let mut buffer = [0; 4096];
+        let open = loop {
+            match control.read(&mut buffer) {
+                Ok(0) => break false,
+                Ok(read) => self.heard.extend_from_slice(buffer.get(..read).unwrap_or_default()),
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => break e.kind() == io::ErrorKind::WouldBlock,
+            }
+        };
+        while let Some(end) = memchr::memchr(b'\n', &self.heard) {
+            let line: Vec<u8> = self.heard.drain(..=end).collect();
+            self.note(String::from_utf8_lossy(&line).trim_end());
+        }
+        if open {
+            self.control = Some(control);
+        }
+    }
+
+    fn note(&mut self, line: &str) {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        let number = || rest.parse::<i32>().ok();
+        match word {
+            "pid" => self.group = number().and_then(Pid::from_raw),
+            "started" => self.running = true,
+            "exit" => self.report = number().map(End::Exit),
+            "signal" => self.report = number().map(End::Signal),
+            "error" => self.report = Some(End::Failed(rest.to_owned())),
+            _ => {}
+        }
+    }
+
+    /// True once the tool itself can hear signals.
+    pub(super) fn is_running(&self) -> bool {
+        self.running
+    }
+
+    /// Signals the tool's process group. False if the tool is not there to hear it yet.
+    pub(super) fn signal(&self, signal: Signal) -> bool {
+        match self.group.filter(|_| self.running) {
+            Some(group) => kill_process_group(group, signal).is_ok(),
+            None => false,
+        }
+    }
+
+    /// Ends it and what it started, without asking.
+    pub(super) fn kill(&mut self) {
+        self.killed = true;
+        if let Some(group) = self.group {
+            // In a PID namespace the leader is its init: everything in it dies with it.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
+        match (&self.control, self.group) {
+            // The supervisor ends what is left when its socket closes.
+            (Some(_), Some(_)) => self.control = None,
+            _ => {
+                self.control = None;
+                if let Some(pid) = pid_of(&self.child) {
+                    let _ = kill_process(pid, Signal::KILL);
+                }
+            }
+        }
+    }
+
+    /// Collects how it ended; only to be called when it has.
+    pub(super) fn finish(mut self) -> End {
+        self.hear();
+        if !self.confined {
+            // The leader is not reaped yet, so the number of its group is still its own.
+            self.signal(Signal::KILL);
+        }
+        let status = self.child.wait();
+        match (self.report.take(), status) {
+            (Some(report), _) => report,
+            (None, _) if self.killed => End::Signal(Signal::KILL.as_raw()),
+            (None, Ok(status)) if !self.confined => of_status(status),
+            (None, Ok(status)) => End::Failed(format!("the sandbox was lost: {status}")),
+            (None, Err(e)) => End::Failed(format!("its end was not seen: {e}")),
+        }
+    }
+}
+
+fn of_status(status: ExitStatus) -> End {
+    match (status.code(), status.signal()) {
+        (Some(code), _) => End::Exit(code),
+        (None, Some(signal)) => End::Signal(signal),
+        (None, None) => End::Failed(format!("it ended in an unknown way: {status}")),
+    }
+}
+
+/// Where a confined process prints to.
+enum Output {
+    Pipe(OwnedFd),
+    Null,
+}
+
+impl From<OwnedFd> for Output {
+    fn from(fd: OwnedFd) -> Self {
+        Self::Pipe(fd)
+    }
+}
+
+impl Output {
+    fn apply(self, command: &mut Command) -> io::Result<()> {
+        match self {
+            Self::Pipe(fd) => {
+                command.stderr(Stdio::from(fd.try_clone()?)).stdout(Stdio::from(fd));
+            }
+            Self::Null => {
+                command.stderr(Stdio::null()).stdout(Stdio::null());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,130 @@
+//! What confines a step, and the message that tells the shim so.
+//!
+//! | confinement | when |
+//! |---|---|
+//! | full | namespaces of the kernel's, as root |
+//! | user | the same inside a user namespace, for a service without root |
+//! | group | a process group and a subreaper, where no namespace is to be had or a tool needs the outer one |
+//! | off | a process group only |
+
+use super::process::Tool;
+use crate::plugin::api;
+use serde::{Deserialize, Serialize};
+use std::path::{Path, PathBuf};
+
+/// How a step is kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) enum Confinement {
+    /// Mount, PID, IPC, UTS (and network) namespaces.
+    Full,
+    /// The same below a user namespace.
+    User,
+    /// Process group with a subreaper that dies with the server.
+    Group,
+    /// Process group.
+    Off,
+}
+
+/// The best confinement this box allows, and why not a better one.
+#[derive(Clone, Debug)]
+pub(super) struct Reach {
+    pub(super) best: Confinement,
+    pub(super) why: Option<String>,
+}
+
+/// First message to the shim: what to do before the tool's own process exists.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Outer {
+    pub(super) confinement: Confinement,
+    /// False: a network namespace of its own, with nothing in it.
+    pub(super) network: bool,
+}
+
+/// Second message to the shim: the tool and its surroundings.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Inner {
+    pub(super) confinement: Confinement,
+    /// Empty: only try out the surroundings.
+    pub(super) program: PathBuf,
+    pub(super) arguments: Vec<String>,
+    pub(super) environment: Vec<(String, String)>,
+    pub(super) directory: PathBuf,
+    pub(super) hostname: String,
+    /// Mounted read-only: source, place.
+    pub(super) inputs: Vec<(PathBuf, PathBuf)>,
+    /// Mounted over the shared temporary directories.
+    pub(super) tmp: Option<PathBuf>,
+    /// Covered by something empty.
+    pub(super) hide: Vec<PathBuf>,
+}
+
+impl Confinement {
+    /// For people: what it is.
+    pub(super) fn words(self) -> &'static str {
+        match self {
+            Self::Full => "own mount, PID, IPC and UTS namespaces",
+            Self::User => "own user, mount, PID, IPC and UTS namespaces",
+            Self::Group => "a process group that ends with the service, no namespaces",
+            Self::Off => "none: a process group only",
+        }
+    }
+
+    pub(super) fn has_mounts(self) -> bool {
+        matches!(self, Self::Full | Self::User)
+    }
+}
+
+impl Reach {
+    /// The confinement for a step with these privileges.
+    ///
+    /// A tool that makes user namespaces of its own needs the ids of the outer one: inside a
+    /// namespace with a single id its newuidmap would fail.
+    pub(super) fn for_step(&self, privileges: &[api::Privilege]) -> Confinement {
+        use api::Privilege::{LoopDevices, Root, UserNamespaces};
+        let outer = |p: &api::Privilege| matches!(p, Root | LoopDevices | UserNamespaces);
+        match self.best {
+            Confinement::User if privileges.iter().any(outer) => Confinement::Group,
+            other => other,
+        }
+    }
+
+    /// For people: what confines these steps, and why not more.
+    pub(super) fn sentence(&self, steps: &[api::Step]) -> String {
+        let mut words = self.best.words().to_owned();
+        if let Some(why) = &self.why {
+            words = format!("{words} ({why})");
+        }
+        let outside: Vec<_> = steps
+            .iter()
+            .filter(|step| self.for_step(&step.privileges) != self.best)
+            .map(|step| format!("`{}`", step.name))
+            .collect();
+        if !outside.is_empty() {
+            let names = outside.join(", ");
+            words = format!("{words}; {names} outside of them, because of what it may do");
+        }
+        words
+    }
+}
+
+/// Finds out what this box allows by trying it.
+pub(super) fn probe(own_exe: &Path) -> Reach {
+    let mut why = None;
+    let order: &[Confinement] = if may_administer() {
+        &[Confinement::Full, Confinement::User, Confinement::Group]
+    } else {
+        &[Confinement::User, Confinement::Group]
+    };
+    for best in order {
+        match Tool::try_out(own_exe, *best) {
+            Ok(()) => return Reach { best: *best, why },
+            Err(reason) => why = why.or(Some(reason)),
+        }
+    }
+    Reach { best: Confinement::Off, why }
+}
+
+fn may_administer() -> bool {
+    rustix::thread::capabilities(None)
+        .is_ok_and(|sets| sets.effective.contains(rustix::thread::CapabilitySet::SYS_ADMIN))
+}

@@ -1,0 +1,24 @@
+//! The command line: `img serve`, and everything else as a client of it. Commands that only read
+//! or ask go through the API, on the local socket unless a server is named; those that need the
+//! store itself (`restore`, `fsck`, and some others when no server runs) open it directly.
+#![warn(missing_docs)]
+
+mod args;
+mod backup;
+mod client;
+mod connect;
+mod direct;
+mod download;
+mod errors;
+mod jobs;
+mod log;
+mod plugins;
+mod run;
+mod show;
+mod submit;
+mod terminal;
+mod user;
+
+pub use args::Cli;
+pub use errors::CliError;
+pub use run::main;

@@ -1,0 +1,127 @@
+//! Finding lines in a log, while it is written or afterwards.
+
+use super::{
+    Dir, FilesError,
+    error::failed,
+    job_files::{INDEX, LOG},
+    log::Entry,
+};
+use std::{fs::File, io, os::unix::fs::FileExt};
+
+const CHUNK: usize = 16 << 10;
+
+/// The line index of a log: fixed-size entries for some lines, the lines between are counted.
+#[derive(Debug)]
+pub struct LogIndex {
+    log: File,
+    index: File,
+    path: String,
+}
+
+/// A place in the log while it is scanned: a line and where it begins.
+#[derive(Clone, Copy)]
+struct Place {
+    line: u64,
+    offset: u64,
+}
+
+impl LogIndex {
+    pub(super) fn open(dir: &Dir) -> Result<Self, FilesError> {
+        let index = dir.open_file(INDEX)?.0;
+        Ok(Self { log: dir.open_file(LOG)?.0, index, path: dir.shown(LOG) })
+    }
+
+    /// Lines known; an unfinished last line counts.
+    ///
+    /// # Errors
+    /// When the file cannot be asked.
+    pub fn lines(&self) -> Result<u64, FilesError> {
+        let count = || -> io::Result<u64> {
+            let Some(entry) = self.last_entry_where(|_| true)? else { return Ok(0) };
+            let end = self.scan(entry, |_| false)?;
+            // At the very end no line begins.
+            Ok(if end.offset < self.log.metadata()?.len() { end.line } else { end.line - 1 })
+        };
+        count().map_err(failed("count the lines of", &self.path))
+    }
+
+    /// Byte offset and Unix milliseconds of line `number` (from 1). `None` past the end.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn line(&self, number: u64) -> Result<Option<(u64, i64)>, FilesError> {
+        let find = || -> io::Result<Option<(u64, i64)>> {
+            let Some(entry) = self.last_entry_where(|e| e.line <= number)? else {
+                return Ok(None);
+            };
+            let place = self.scan(entry, |place| place.line >= number)?;
+            let there = place.line == number && place.offset < self.log.metadata()?.len();
+            Ok((there && number > 0).then_some((place.offset, entry.ms)))
+        };
+        find().map_err(failed("find a line of", &self.path))
+    }
+
+    /// The number of the line that holds byte `offset`; the last line for what is past the end,
+    /// 1 in an empty log.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn line_at(&self, offset: u64) -> Result<u64, FilesError> {
+        let find = || -> io::Result<u64> {
+            let Some(entry) = self.last_entry_where(|e| e.offset <= offset)? else {
+                return Ok(1);
+            };
+            let mut line = entry.line;
+            let size = self.log.metadata()?.len();
+            self.scan(entry, |place| {
+                let before = place.offset <= offset && place.offset < size;
+                if before {
+                    line = place.line;
+                }
+                !before
+            })?;
+            Ok(line)
+        };
+        find().map_err(failed("find a line of", &self.path))
+    }
+
+    /// The last entry that fulfils `fits`, which holds for a beginning of the entries.
+    fn last_entry_where(&self, fits: impl Fn(&Entry) -> bool) -> io::Result<Option<Entry>> {
+        let (mut low, mut high) = (0, self.index.metadata()?.len() / Entry::SIZE);
+        let mut found = None;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match Entry::read(&self.index, middle)?.filter(&fits) {
+                Some(entry) => {
+                    found = Some(entry);
+                    low = middle + 1;
+                }
+                None => high = middle,
+            }
+        }
+        Ok(found)
+    }
+
+    /// Goes from line to line until `stop`, or to the end of the log: the place reached.
+    fn scan(&self, from: Entry, mut stop: impl FnMut(Place) -> bool) -> io::Result<Place> {
+        let mut place = Place { line: from.line, offset: from.offset };
+        if stop(place) {
+            return Ok(place);
+        }
+        let (mut at, mut chunk) = (from.offset, vec![0; CHUNK]);
+        loop {
+            let read = self.log.read_at(&mut chunk, at)?;
+            let bytes = chunk.get(..read).unwrap_or_default();
+            if bytes.is_empty() {
+                return Ok(place);
+            }
+            for end in memchr::memchr_iter(b'\n', bytes) {
+                place = Place { line: place.line + 1, offset: at + end as u64 + 1 };
+                if stop(place) {
+                    return Ok(place);
+                }
+            }
+            at += read as u64;
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! The dispatcher: hands waiting jobs to free slots and writes every change of a job's state.
+//!
+//! It is one task. Wishes (submit, cancel, launch) and the ends of builds reach it as messages;
+//! disk writes run beside it and report back, so a slow disk never stops it from listening.
+
+use super::{
+    Clock,
+    watch::{Ended, watch},
+};
+use crate::{
+    app::{App, AppError, Wish},
+    builder::{
+        Build,
+        protocol::{Finished, Limits, Order, Outcome, StopReason},
+    },
+    domain::{
+        Artifact, Cause, Failure, Job, JobId, JobState, Queue, StateKind, Timestamp,
+        TransitionRefused, UserName, job::BuildResult,
+    },
+    store::AuditRecord,
+};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::sync::{mpsc, oneshot, watch as signal};
+
+/// Starts a build; in the service this is [`Builder::start`](crate::builder::Builder::start).
+pub type StartBuild = Arc<dyn Fn(Order) -> Build + Send + Sync>;
+
+/// How often a write that the disk refused is tried again.
+const RETRY: Duration = Duration::from_secs(1);
+
+/// What of the configuration the dispatcher needs.
+#[derive(Clone, Debug)]
+pub struct DispatcherConfig {
+    /// Jobs that may build at once, over all queues.
+    pub slots: u32,
+    /// Grace after SIGINT before SIGTERM, and after SIGTERM before the kill.
+    pub grace: [Duration; 2],
+    /// How long running builds may go on after the service was told to stop.
+    pub stop_grace: Duration,
+}
+
+/// What reports back to the dispatcher.
+enum Note {
+    /// A build ended.
+    Ended(JobId, Box<Ended>),
+    /// A job's final state is on disk.
+    Settled(Box<Job>),
+}
+
+struct Running {
+    job: Job,
+    stop: mpsc::Sender<StopReason>,
+    cancelled_by: Option<UserName>,
+}
+
+/// The one writer of job state.
+pub struct Dispatcher {
+    app: App,
+    start: StartBuild,
+    clock: Clock,
+    config: DispatcherConfig,
+    waiting: HashMap<JobId, Job>,
+    running: HashMap<JobId, Running>,
+    /// Ended, but not yet on disk.
+    settling: HashSet<JobId>,
+    notes: (mpsc::UnboundedSender<Note>, mpsc::UnboundedReceiver<Note>),
+    stopping: bool,
+}
+
+impl Dispatcher {
+    /// A dispatcher over the jobs that wait (as [`recover`](super::recover) found them).
+    pub fn new(
+        app: App,
+        start: StartBuild,
+        clock: Clock,
+        config: DispatcherConfig,
+        waiting: Vec<Job>,
+    ) -> Self {
+        for job in &waiting {
+            app.board().enqueue(job);
+        }
+        Self {
+            app,
+            start,
+            clock,
+            config,
+            waiting: waiting.into_iter().map(|job| (job.id, job)).collect(),
+            running: HashMap::new(),
+            settling: HashSet::new(),
+            notes: mpsc::unbounded_channel(),
+            stopping: false,
+        }
+    }
+
+    /// Works until `stop` turns true, then lets running builds go on for the stop grace, stops
+    /// the rest as interrupted and returns when every end is on disk.
+    pub async fn run(
+        mut self,
+        mut wishes: mpsc::UnboundedReceiver<Wish>,
+        mut stop: signal::Receiver<bool>,
+    ) {
+        self.fill();
+        loop {
+            tokio::select! {
+                biased;
+                Some(note) = self.notes.1.recv() => self.take_note(note),
+                Some(wish) = wishes.recv() => self.take_wish(wish),
+                _ = stop.wait_for(|stop| *stop) => break,
+            }
+            // Whatever else is there already goes first: one look at the queues then serves all.
+            while let Ok(note) = self.notes.1.try_recv() {
+                self.take_note(note);
+            }
+            while let Ok(wish) = wishes.try_recv() {
+                self.take_wish(wish);
+            }
+            self.fill();
+        }
+        self.stop(wishes).await;
+    }
+
+    async fn stop(mut self, mut wishes: mpsc::UnboundedReceiver<Wish>) {
+        self.stopping = true;
+        self.app.board().set_stopping();
+        let grace = tokio::time::sleep(self.config.stop_grace);
+        tokio::pin!(grace);
+        let mut interrupted = false;
+        while !self.running.is_empty() || !self.settling.is_empty() {
+            tokio::select! {
+                biased;
+                Some(note) = self.notes.1.recv() => self.take_note(note),
+                Some(wish) = wishes.recv() => self.take_wish(wish),
+                () = &mut grace, if !interrupted => {
+                    interrupted = true;
+                    self.interrupt_all();
+                }
+            }
+        }
+    }
+
+    fn interrupt_all(&self) {
+        for running in self.running.values() {
+            // A full channel means that a stop is already under way.
+            let _ = running.stop.try_send(StopReason::Interrupted);
+        }
+    }
+
+    fn take_wish(&mut self, wish: Wish) {
+        match wish {
+            Wish::Submitted(job) => {
+                self.app.board().enqueue(&job);
+                self.waiting.insert(job.id, *job);
+            }
+            Wish::Wake => self.refresh_runners(),
+            Wish::Cancel { job, by, done } => self.cancel(job, by, done),
+            Wish::Launch { job, by, done } => self.launch(job, by, done),
+        }
+    }
+
+    /// Tells the board which runners are not there for the jobs that wait.
+    fn refresh_runners(&self) {
+        let runners: HashSet<_> = self.waiting.values().map(|job| job.runner.clone()).collect();
+        for runner in runners {
+            let reason = self.app.catalog().runner(runner.as_str()).err().map(|e| e.reason);
+            self.app.board().set_unavailable(&runner, reason);
+        }
+    }
+
+    /// Starts what may start: queues by priority, jobs by the rules of `domain::queue`.
+    fn fill(&mut self) {
+        if self.stopping || self.waiting.is_empty() {
+            return;
+        }
+        let mut queues = match self.app.store().queues() {
+            Ok(queues) => queues,
+            Err(error) => {
+                tracing::error!(%error, "queues cannot be read: nothing starts");
+                return;
+            }
+        };
+        queues.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
+        for queue in &queues {
+            while self.has_slot(queue) {
+                let Some(id) = self.next_of(queue) else { break };
+                self.begin(id, queue);
+            }
+        }
+    }
+
+    fn has_slot(&self, queue: &Queue) -> bool {
+        let of_queue = self.running.values().filter(|r| r.job.queue == queue.name).count();
+        self.running.len() < self.config.slots as usize && of_queue < queue.slots as usize
+    }
+
+    fn next_of(&self, queue: &Queue) -> Option<JobId> {
+        let board = self.app.board();
+        // The hold is looked up outside the board's lock: it takes the same lock.
+        board.order(&queue.name).into_iter().find(|id| {
+            self.waiting.get(id).is_some_and(|job| board.hold(job, Some(queue)).is_none())
+        })
+    }
+
+    fn begin(&mut self, id: JobId, queue: &Queue) {
+        let Some(mut job) = self.waiting.remove(&id) else { return };
+        let now = (self.clock)();
+        match job.state.start(now) {
+            Ok(state) => job.state = state,
+            Err(refused) => return self.refused(&job, refused),
+        }
+        self.app.board().begin(&job, now);
+        self.save(job.clone());
+        let (stop, stops) = mpsc::channel(4);
+        let limits = Limits {
+            total: queue.total_timeout,
+            silence: queue.silence_timeout,
+            grace: self.config.grace,
+        };
+        let build = watch(self.app.clone(), Arc::clone(&self.start), job.clone(), limits, stops);
+        let notes = self.notes.0.clone();
+        tokio::spawn(async move {
+            // The dispatcher outlives its builds, so somebody listens.
+            let _ = notes.send(Note::Ended(id, Box::new(build.await)));
+        });
+        tracing::info!(job.id = id.get(), queue = %queue.name, "build started");
+        self.running.insert(id, Running { job, stop, cancelled_by: None });
+    }
+
+    fn refused(&self, job: &Job, refused: TransitionRefused) {
+        self.app.board().dequeue(&job.queue, job.id);
+        tracing::error!(job.id = job.id.get(), %refused, "the job was left alone");
+    }
+
+    fn cancel(&mut self, id: JobId, by: UserName, done: oneshot::Sender<Result<(), AppError>>) {
+        if let Some(running) = self.running.get_mut(&id) {
+            running.cancelled_by = Some(by.clone());
+            // A full channel means that a stop is already under way.
+            let _ = running.stop.try_send(StopReason::Cancelled);
+            self.app.board().update(id, |live| live.stopping = true);
+            self.audit(&by, "job.cancel", id);
+            let _ = done.send(Ok(()));
+            return;
+        }
+        let Some(mut job) = self.waiting.remove(&id) else {
+            let _ = done.send(Err(self.not_open(id)));
+            return;
+        };
+        match job.state.cancel(by.clone(), (self.clock)()) {
+            Ok(state) => job.state = state,
+            Err(refused) => {
+                self.refused(&job, refused);
+                let _ = done.send(Err(self.not_open(id)));
+                return;
+            }
+        }
+        self.app.board().dequeue(&job.queue, id);
+        self.audit(&by, "job.cancel", id);
+        forget_secrets(&mut job);
+        self.settle(job, Some(done));
+    }
+
+    fn not_open(&self, id: JobId) -> AppError {
+        let state = self.app.store().job(id).ok().flatten().map(|job| job.state.kind());
+        let hint = "there is nothing left to stop".to_owned();
+        AppError::Conflict { job: id, state: state.unwrap_or(StateKind::Building), hint }
+    }
+
+    fn launch(&mut self, id: JobId, by: UserName, done: oneshot::Sender<Result<(), AppError>>) {
+        let Some(job) = self.waiting.get_mut(&id).filter(|job| !job.launched) else {
+            let state = self.app.store().job(id).ok().flatten().map(|job| job.state.kind());
+            let hint = "it does not wait for being launched".to_owned();
+            let state = state.unwrap_or(StateKind::Queued);
+            let _ = done.send(Err(AppError::Conflict { job: id, state, hint }));
+            return;
+        };
+        job.launched = true;
+        let job = job.clone();
+        self.audit(&by, "job.launch", id);
+        let save = save(self.app.clone(), job);
+        tokio::spawn(async move {
+            save.await;
+            let _ = done.send(Ok(()));
+        });
+    }
+
+    fn audit(&self, by: &UserName, action: &str, id: JobId) {
+        let record = AuditRecord {
+            at: (self.clock)(),
+            actor: by.to_string(),
+            peer: String::new(),
+            action: action.to_owned(),
+            object: format!("job {id}"),
+            detail: String::new(),
+        };
+        let store = self.app.store().clone();
+        tokio::spawn(async move {
+            if let Err(error) = store.write(move |tx| tx.append_audit(&record)).await {
+                tracing::warn!(%error, "an audit record could not be written");
+            }
+        });
+    }
+
+    fn take_note(&mut self, note: Note) {
+        match note {
+            Note::Ended(id, ended) => self.ended(id, *ended),
+            Note::Settled(job) => {
+                self.settling.remove(&job.id);
+                self.app.board().end(&job);
+            }
+        }
+    }
+
+    fn ended(&mut self, id: JobId, ended: Ended) {
+        let Some(Running { mut job, cancelled_by, .. }) = self.running.remove(&id) else { return };
+        let now = (self.clock)();
+        let outcome = ended.finished.outcome.clone();
+        job.result = result(ended);
+        match end_state(&job.state, outcome, cancelled_by, now) {
+            Ok(state) => job.state = state,
+            Err(refused) => return self.refused(&job, refused),
+        }
+        if let (JobState::Done { .. }, Some(length)) = (&job.state, job.state.length(now)) {
+            self.app.board().remember_length(&job, length);
+        }
+        forget_secrets(&mut job);
+        tracing::info!(job.id = id.get(), state = job.state.kind().as_str(), "build ended");
+        self.settle(job, None);
+    }
+
+    fn settle(&mut self, job: Job, done: Option<oneshot::Sender<Result<(), AppError>>>) {
+        self.settling.insert(job.id);
+        let save = save(self.app.clone(), job.clone());
+        let notes = self.notes.0.clone();
+        tokio::spawn(async move {
+            save.await;
+            if let Some(done) = done {
+                let _ = done.send(Ok(()));
+            }
+            let _ = notes.send(Note::Settled(Box::new(job)));
+        });
+    }
+
+    fn save(&self, job: Job) {
+        tokio::spawn(save(self.app.clone(), job));
+    }
+}
+
+/// Writes a job, again and again until the disk takes it: a state that only this process knows
+/// would be lost. A write that comes late never takes a state back.
+fn save(app: App, job: Job) -> impl Future<Output = ()> + Send {
+    // The first write is handed over before anything is awaited, so writes keep their order.
+    async move {
+        loop {
+            let record = job.clone();
+            let written = app
+                .store()
+                .write(move |tx| match tx.job(record.id)? {
+                    Some(old) if old.state.kind() > record.state.kind() => Ok(()),
+                    Some(_) | None => tx.put_job(&record),
+                })
+                .await;
+            let Err(error) = written else { return };
+            tracing::error!(job.id = job.id.get(), %error, "the job's state cannot be written yet");
+            tokio::time::sleep(RETRY).await;
+        }
+    }
+}
+
+/// Values of secret fields are needed until the build has ended, and never after.
+fn forget_secrets(job: &mut Job) {
+    let secret = std::mem::take(&mut job.request.secret_options);
+    job.request.options.retain(|(id, _)| !secret.contains(id));
+    job.request.secret_options = secret;
+}
+
+fn result(ended: Ended) -> BuildResult {
+    let Finished { artifacts, residual, peak_disk, .. } = ended.finished;
+    let artifact = |a: crate::builder::protocol::StagedArtifact| Artifact {
+        name: a.name,
+        role: a.role,
+        label: a.label,
+        size: a.size,
+        sha256: a.sha256,
+    };
+    BuildResult {
+        artifacts: artifacts.into_iter().map(artifact).collect(),
+        log_size: ended.log.0,
+        log_lines: ended.log.1,
+        phases: ended.phases,
+        commands: ended.commands,
+        residual,
+        peak_disk,
+    }
+}
+
+fn end_state(
+    state: &JobState,
+    outcome: Outcome,
+    cancelled_by: Option<UserName>,
+    now: Timestamp,
+) -> Result<JobState, TransitionRefused> {
+    match (outcome, cancelled_by) {
+        // It may have ended by itself before the stop reached it: then that is what happened.
+        (Outcome::Done, _) => state.finish(now),
+        (Outcome::Stopped(StopReason::Cancelled), Some(by)) => state.cancel(by, now),
+        (Outcome::Failed(failure), _) => state.fail(failure, now),
+        (Outcome::Stopped(StopReason::Cancelled | StopReason::Interrupted), _) => {
+            state.fail(interrupted("the service was stopped while this was building"), now)
+        }
+    }
+}
+
+/// The failure of a build that the box broke off.
+pub(super) fn interrupted(message: &str) -> Failure {
+    Failure {
+        cause: Cause::Interrupted,
+        message: message.to_owned(),
+        suggestion: Some("submit it again".to_owned()),
+        line: None,
+    }
+}

@@ -1,0 +1,15 @@
+//! WHEN things happen: jobs leave their queues, builds are watched, what a dead process left is
+//! put right, chores run on time. The dispatcher is the one writer of job state.
+#![warn(missing_docs)]
+
+mod cron;
+mod dispatch;
+mod recover;
+mod watch;
+
+pub use cron::{Chores, ChoresError};
+pub use dispatch::{Dispatcher, DispatcherConfig, StartBuild};
+pub use recover::{Recovered, recover};
+
+/// Reads the clock; one function in the whole program, handed to whoever needs it.
+pub type Clock = fn() -> crate::domain::Timestamp;

@@ -1,0 +1,93 @@
+//! Assume the last run died: what it left half done is put right before anything starts.
+
+use super::dispatch::interrupted;
+use crate::{
+    app::App,
+    domain::{Job, JobState, StateKind, Timestamp},
+    store::{Cursor, JobFilter, StoreError},
+};
+
+/// Ended jobs that are looked at to learn how long recipes take.
+const REMEMBER: usize = 500;
+
+/// What a start found.
+#[derive(Debug, Default)]
+pub struct Recovered {
+    /// Jobs that wait, oldest first.
+    pub waiting: Vec<Job>,
+    /// How many were building and are now failed(interrupted).
+    pub interrupted: usize,
+    /// How many directories of requests that were never acknowledged were removed.
+    pub unacknowledged: usize,
+}
+
+/// building → failed(interrupted); directories of requests whose record never reached the disk are
+/// removed; how long recipes took is remembered. Call it after the builder's sweep and before the
+/// dispatcher starts.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub fn recover(app: &App, now: Timestamp) -> Result<Recovered, StoreError> {
+    let mut found = Recovered::default();
+    for job in app.store().open_jobs()? {
+        match job.state {
+            JobState::Queued => found.waiting.push(job),
+            JobState::Building { .. } => {
+                interrupt(app, job, now)?;
+                found.interrupted += 1;
+            }
+            // Not among the open ones.
+            JobState::Done { .. } | JobState::Failed { .. } | JobState::Cancelled { .. } => {}
+        }
+    }
+    found.unacknowledged = remove_unacknowledged(app)?;
+    remember(app)?;
+    Ok(found)
+}
+
+fn interrupt(app: &App, mut job: Job, now: Timestamp) -> Result<(), StoreError> {
+    let failure = interrupted("the box or the service stopped while this was building");
+    let Ok(state) = job.state.fail(failure, now) else { return Ok(()) };
+    job.state = state;
+    if let Ok(Some(index)) = app.data().open_log_index(job.id) {
+        job.result.log_lines = index.lines().unwrap_or(0);
+    }
+    if let Ok(Some(log)) = app.data().open_log(job.id) {
+        job.result.log_size = log.metadata().map_or(0, |m| m.len());
+    }
+    app.store().write_blocking(move |tx| tx.put_job(&job))
+}
+
+/// Files come before the record, so a kill in between leaves a directory nobody was told about.
+/// One with a log or artifacts was known once (an older backup may have been brought back): it
+/// stays.
+fn remove_unacknowledged(app: &App) -> Result<usize, StoreError> {
+    let mut removed = 0;
+    let fresh = match app.data().fresh_jobs() {
+        Ok(fresh) => fresh,
+        Err(error) => {
+            tracing::warn!(%error, "job directories cannot be listed");
+            return Ok(0);
+        }
+    };
+    for id in fresh {
+        if app.store().job(id)?.is_some() {
+            continue;
+        }
+        match app.data().remove_job(id) {
+            Ok(()) => removed += 1,
+            Err(error) => tracing::warn!(%error, "a request nobody was told about stays"),
+        }
+    }
+    Ok(removed)
+}
+
+fn remember(app: &App) -> Result<(), StoreError> {
+    let done = JobFilter { state: Some(StateKind::Done), ..JobFilter::default() };
+    for job in app.store().jobs(&done, Cursor::Newest, REMEMBER)?.jobs.into_iter().rev() {
+        if let Some(length) = job.state.ended().and_then(|ended| job.state.length(ended)) {
+            app.board().remember_length(&job, length);
+        }
+    }
+    Ok(())
+}

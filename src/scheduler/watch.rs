@@ -1,0 +1,128 @@
+//! One build under way: its events become what pages show, its end becomes a note to the
+//! dispatcher.
+
+use super::dispatch::StartBuild;
+use crate::{
+    app::App,
+    builder::protocol::{Event, Finished, Limits, Order, Outcome, StopReason, VERSION},
+    domain::{Cause, Job, Timestamp},
+    plugin::Ask,
+};
+use tokio::sync::mpsc;
+
+/// What is known of a build when it has ended.
+pub(super) struct Ended {
+    /// The builder's verdict and what it left.
+    pub finished: Finished,
+    /// The commands that ran, secrets masked.
+    pub commands: Vec<String>,
+    /// Phases and when each began.
+    pub phases: Vec<(String, Timestamp)>,
+    /// Bytes and lines of the log.
+    pub log: (u64, u64),
+}
+
+/// The limits a job's build runs under.
+fn order(job: &Job, definition: Vec<u8>, limits: Limits) -> Order {
+    Order {
+        version: VERSION,
+        job: job.id,
+        runner: job.runner.clone(),
+        runner_sha256: job.runner_sha256.clone(),
+        request: Ask::of(job, definition.into()),
+        limits,
+    }
+}
+
+/// Carries one job through its build. Never fails: everything that goes wrong is in the answer.
+pub(super) async fn watch(
+    app: App,
+    start: StartBuild,
+    job: Job,
+    limits: Limits,
+    mut stop: mpsc::Receiver<StopReason>,
+) -> Ended {
+    let mut seen = Seen { app: app.clone(), job: job.clone(), ended: Ended::nothing() };
+    let (data, id, size) = (app.data().clone(), job.id, job.request.definition_size);
+    let read = tokio::task::spawn_blocking(move || data.read_definition(id, size)).await;
+    let definition = match read {
+        Ok(Ok(definition)) => definition,
+        Ok(Err(error)) => return seen.failed(format!("the definition cannot be read: {error}")),
+        Err(error) => return seen.failed(format!("the definition cannot be read: {error}")),
+    };
+    let mut build = start(order(&job, definition, limits));
+    let mut stoppable = true;
+    loop {
+        tokio::select! {
+            biased;
+            event = build.events.recv() => match event {
+                Some(Event::Finished(finished)) => {
+                    seen.ended.finished = finished;
+                    return seen.ended;
+                }
+                Some(event) => seen.take(event),
+                None => return seen.failed("the builder went away without a word".into()),
+            },
+            reason = stop.recv(), if stoppable => match reason {
+                Some(reason) => build.stop(reason),
+                None => stoppable = false,
+            },
+        }
+    }
+}
+
+impl Ended {
+    fn nothing() -> Self {
+        let finished = Finished {
+            outcome: Outcome::Stopped(StopReason::Interrupted),
+            artifacts: Vec::new(),
+            residual: Vec::new(),
+            peak_disk: 0,
+        };
+        Self { finished, commands: Vec::new(), phases: Vec::new(), log: (0, 0) }
+    }
+}
+
+struct Seen {
+    app: App,
+    job: Job,
+    ended: Ended,
+}
+
+impl Seen {
+    fn failed(mut self, message: String) -> Ended {
+        self.ended.finished.outcome = Outcome::failed(Cause::Box, message);
+        self.ended
+    }
+
+    fn take(&mut self, event: Event) {
+        let (board, id) = (self.app.board(), self.job.id);
+        match event {
+            Event::Started { commands, sandbox, at: _ } => {
+                self.ended.commands = commands;
+                board.update(id, |live| live.sandbox = Some(sandbox));
+            }
+            Event::Log { offset, bytes, at: _ } => {
+                let newlines = bytes.iter().filter(|b| **b == b'\n').count() as u64;
+                let (_, lines) = self.ended.log;
+                self.ended.log = (offset + bytes.len() as u64, lines + newlines);
+                board.log_grew(id, self.ended.log.0, self.ended.log.1);
+            }
+            Event::Phase { name, at } => {
+                self.ended.phases.push((name.clone(), at));
+                board.update(id, |live| {
+                    live.phase = Some(name);
+                    live.progress = None;
+                });
+            }
+            Event::Progress { done, total, unit } => {
+                board.update(id, |live| live.progress = Some((done, total, unit)));
+            }
+            Event::Usage { disk } => board.update(id, |live| live.disk = disk),
+            // The line itself is in the log; the explanation at the end names what mattered.
+            Event::Diagnostic { .. } => {}
+            // Taken by the caller.
+            Event::Finished(_) => {}
+        }
+    }
+}

@@ -1,0 +1,299 @@
+//! Puts the parts together and stops them in order: the only file that knows them all.
+
+use crate::{
+    app::{App, Parts, QueueLimits, Settings},
+    builder::{Builder, BuilderConfig},
+    config::{Config, LogFormat, Sandbox},
+    domain::Timestamp,
+    files::DataDir,
+    plugin::{Catalog, CatalogConfig, Grant, Watch},
+    scheduler::{Chores, Dispatcher, DispatcherConfig, Recovered, recover},
+    store::Store,
+    web,
+};
+use anyhow::Context as _;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::watch;
+
+/// Where the one-time code of a first sign-in from another machine is written, for the
+/// administrator who has no journal at hand.
+const CODE_FILE: &str = "first-login-code";
+/// Longest an open connection may delay the end of the service.
+const CONNECTIONS_CAP: Duration = Duration::from_secs(5);
+
+/// The clock of the whole program.
+#[expect(clippy::disallowed_methods, reason = "the one place where the clock is read")]
+pub fn now() -> Timestamp {
+    Timestamp::from_millis(jiff::Timestamp::now().as_millisecond())
+}
+
+/// Runs the appliance until SIGTERM or SIGINT.
+///
+/// # Errors
+/// Says what kept it from starting, with the way out.
+pub fn run(config: Config) -> anyhow::Result<()> {
+    start_log(&config);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("img")
+        .build()
+        .context("no threads can be had for the service")?;
+    runtime.block_on(async {
+        let (stop, stopped) = watch::channel(false);
+        let running = Appliance::start(config, stopped).await?;
+        tracing::info!(addresses = ?running.addresses(), "ready");
+        tell_systemd(&[sd_notify::NotifyState::Ready]);
+        let watchdog = tokio::spawn(keep_watchdog());
+        signal().await?;
+        tracing::info!("stopping: no new builds start");
+        tell_systemd(&[sd_notify::NotifyState::Stopping]);
+        // Nobody listening any more is as good as told.
+        let _ = stop.send(true);
+        running.ended().await;
+        watchdog.abort();
+        anyhow::Ok(())
+    })
+}
+
+/// A running appliance.
+pub struct Appliance {
+    app: App,
+    addresses: Vec<std::net::SocketAddr>,
+    server: tokio::task::JoinHandle<()>,
+    dispatcher: tokio::task::JoinHandle<()>,
+    chores: tokio::task::JoinHandle<()>,
+    _plugins: Option<Watch>,
+}
+
+impl Appliance {
+    /// Opens everything, puts right what the last run left, and begins to serve. It stops when
+    /// `stopped` turns true; [`ended`](Self::ended) waits for that.
+    ///
+    /// # Errors
+    /// Says what kept it from starting, with the way out.
+    pub async fn start(config: Config, stopped: watch::Receiver<bool>) -> anyhow::Result<Self> {
+        let config = Arc::new(config);
+        let chores = Chores::new(&config.schedule.expire_sessions).await?;
+        let opened = Arc::clone(&config);
+        let opened = tokio::task::spawn_blocking(move || open(&opened)).await??;
+        let Opened { app, wishes, builder, recovered } = opened;
+
+        let start = Arc::new(move |order| builder.start(order));
+        let dispatcher =
+            Dispatcher::new(app.clone(), start, now, dispatcher_config(&config), recovered.waiting);
+        let waker = app.clone();
+        let plugins = app.catalog().watch(move || {
+            // Only fails when the service stops, and then nothing is to be woken.
+            let _ = waker.wish(crate::app::Wish::Wake);
+        });
+        let plugins = plugins.inspect_err(|e| tracing::warn!("{e}")).ok();
+        app.wish(crate::app::Wish::Wake)?;
+
+        let server = web::Server::bind(&config, app.clone(), now)
+            .await
+            .context("the service cannot listen")?;
+        let addresses = server.addresses().to_vec();
+        let serving = stopped.clone();
+        let server = tokio::spawn(async move { server.run(serving, CONNECTIONS_CAP).await });
+        let dispatching = stopped.clone();
+        let dispatcher = tokio::spawn(dispatcher.run(wishes, dispatching));
+        let chore_app = app.clone();
+        let chores = tokio::spawn(async move {
+            if let Err(error) = chores.run(chore_app, now, stopped).await {
+                tracing::error!(%error, "chores do not run any more");
+            }
+        });
+        Ok(Self { app, addresses, server, dispatcher, chores, _plugins: plugins })
+    }
+
+    /// The TCP addresses it listens on.
+    pub fn addresses(&self) -> &[std::net::SocketAddr] {
+        &self.addresses
+    }
+
+    /// The appliance itself.
+    pub fn app(&self) -> &App {
+        &self.app
+    }
+
+    /// Waits for everything to end: builds first, while pages still answer, then the store.
+    pub async fn ended(self) {
+        for (what, task) in [
+            ("the dispatcher", self.dispatcher),
+            ("chores", self.chores),
+            ("the server", self.server),
+        ] {
+            if let Err(error) = task.await {
+                tracing::error!(%error, "{what} broke while stopping");
+            }
+        }
+        let app = self.app;
+        let closed = tokio::task::spawn_blocking(move || app.store().close()).await;
+        match closed {
+            Ok(Ok(())) => tracing::info!("stopped"),
+            Ok(Err(error)) => tracing::error!(%error, "the store was not closed well"),
+            Err(error) => tracing::error!(%error, "the store was not closed well"),
+        }
+    }
+}
+
+struct Opened {
+    app: App,
+    wishes: tokio::sync::mpsc::UnboundedReceiver<crate::app::Wish>,
+    builder: Builder,
+    recovered: Recovered,
+}
+
+fn open(config: &Config) -> anyhow::Result<Opened> {
+    let begun = Instant::now();
+    let data = Arc::new(DataDir::open(&config.server.data_dir)?);
+    let catalog = {
+        let catalog_config = catalog_config(config);
+        std::thread::spawn(move || Catalog::open(catalog_config))
+    };
+    let (store, report) = Store::open(&data.root().join("db"))?;
+    if report.quarantined > 0 {
+        tracing::warn!(records = report.quarantined, "damaged records were put aside: `img fsck`");
+    }
+    let catalog = catalog.join().map_err(|_| anyhow::anyhow!("the plugin host broke"))??;
+    let catalog = Arc::new(catalog);
+    let builder = Builder::new(Arc::clone(&data), Arc::clone(&catalog), builder_config(config)?);
+    let swept = builder.sweep();
+    for found in &swept {
+        tracing::warn!("left by the last run: {found}");
+    }
+    let settings = settings(config, swept);
+    let (app, wishes) = App::new(Parts { store, data, catalog, settings })?;
+    let code = app.first_start(&queue_limits(config), now())?;
+    keep_first_code(&app, code)?;
+    let recovered = recover(&app, now())?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        data_dir = %config.server.data_dir.display(),
+        waiting = recovered.waiting.len(),
+        interrupted = recovered.interrupted,
+        unacknowledged = recovered.unacknowledged,
+        took_ms = begun.elapsed().as_millis() as u64,
+        "opened"
+    );
+    Ok(Opened { app, wishes, builder, recovered })
+}
+
+/// Tells the one-time code in the journal and in a file only the service can read; removes the
+/// file once the code is good for nothing.
+fn keep_first_code(app: &App, code: Option<String>) -> anyhow::Result<()> {
+    if let Some(code) = code {
+        tracing::info!(
+            "first start: sign in as imager / imager; from another machine also with the one-time code {code}"
+        );
+        let dir = app.data().dir();
+        dir.remove_file(CODE_FILE)?;
+        dir.write_new(CODE_FILE, format!("{code}\n").as_bytes(), 0o600)?;
+    } else if !app.first_code_open() {
+        app.data().dir().remove_file(CODE_FILE)?;
+    }
+    Ok(())
+}
+
+fn catalog_config(config: &Config) -> CatalogConfig {
+    let grant = |runner: &crate::config::Runner| Grant {
+        enabled: runner.enabled,
+        programs: runner.programs.clone(),
+        privileges: runner.privileges.clone(),
+        replace: runner.replace,
+    };
+    CatalogConfig {
+        plugin_dir: config.plugin_dir(),
+        cache_dir: config.server.data_dir.join("cwasm"),
+        path: config.build.path.clone(),
+        grants: config.runners.iter().map(|(id, runner)| (id.clone(), grant(runner))).collect(),
+    }
+}
+
+fn builder_config(config: &Config) -> anyhow::Result<BuilderConfig> {
+    // In an empty chroot there is no /proc: then builds run without the sandbox's helper.
+    let own_exe = std::env::current_exe().unwrap_or_default();
+    Ok(BuilderConfig {
+        sandbox: config.build.sandbox == Sandbox::Auto && !own_exe.as_os_str().is_empty(),
+        path: config.build.path.clone(),
+        own_exe,
+    })
+}
+
+fn dispatcher_config(config: &Config) -> DispatcherConfig {
+    DispatcherConfig {
+        slots: config.build.slots,
+        grace: [config.build.grace_interrupt.get(), config.build.grace_terminate.get()],
+        stop_grace: config.server.stop_grace.get(),
+    }
+}
+
+fn queue_limits(config: &Config) -> QueueLimits {
+    QueueLimits {
+        slots: config.build.slots,
+        cap: config.limits.queue_cap,
+        total: config.limits.total.get(),
+        silence: config.limits.silence.get(),
+    }
+}
+
+fn settings(config: &Config, swept: Vec<String>) -> Settings {
+    Settings {
+        definition_limit: config.limits.definition.get(),
+        session_idle: config.sessions.idle.get(),
+        session_absolute: config.sessions.absolute.get(),
+        first_login: config.sessions.first_login.get(),
+        hosts: config.server.hosts.clone(),
+        sandbox: match config.build.sandbox {
+            Sandbox::Auto => "own namespaces where the system allows them".into(),
+            Sandbox::Off => "off".into(),
+        },
+        slots: config.build.slots,
+        started: now(),
+        swept,
+    }
+}
+
+fn start_log(config: &Config) {
+    let filter = tracing_subscriber::EnvFilter::new(format!(
+        "{level},sled=warn,hyper=warn,cranelift=warn,wasmtime=warn",
+        level = config.log.level.as_str()
+    ));
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let log = log.with_ansi(false).with_target(false);
+    // A second start in one process (tests) keeps the first log.
+    let _ = match config.log.format {
+        LogFormat::Text => log.try_init(),
+        LogFormat::Json => log.json().try_init(),
+    };
+}
+
+async fn signal() -> anyhow::Result<()> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened to")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened to")?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    Ok(())
+}
+
+fn tell_systemd(states: &[sd_notify::NotifyState]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "systemd could not be told");
+    }
+}
+
+/// Shows systemd that the async threads still turn.
+async fn keep_watchdog() {
+    let Some(period) = sd_notify::watchdog_enabled() else { return };
+    let mut tick = tokio::time::interval(period / 3);
+    loop {
+        tick.tick().await;
+        tell_systemd(&[sd_notify::NotifyState::Watchdog]);
+    }
+}

@@ -1,0 +1,242 @@
+//! What outlives this program: older and newer stores, exports, damaged ones.
+
+use super::*;
+use crate::store::{
+    codec,
+    engine::Engine,
+    keys,
+    keys::{Dim, Space, meta},
+    overlay::Overlay,
+    salvage,
+};
+use data_encoding::HEXLOWER;
+use std::path::Path;
+
+/// The jobs of the old store.
+fn old_jobs() -> Vec<Job> {
+    (1..).zip(StateKind::ALL).map(|(n, state)| in_state(full_job(n), state)).collect()
+}
+
+/// Exactly what a store of format 1 holds: records, and indexes and counters of three fields.
+fn format_1() -> Overlay {
+    let mut old = Overlay::default();
+    let mut counts = std::collections::BTreeMap::<Vec<u8>, u64>::new();
+    for job in old_jobs() {
+        let key = keys::job_key(job.id);
+        old.set(Space::Jobs, key.to_vec(), Some(codec::encode(&job).unwrap()));
+        let terms = [
+            (Dim::State, job.state.kind().as_str()),
+            (Dim::Queue, job.queue.as_str()),
+            (Dim::Owner, job.owner.as_str()),
+        ];
+        for (dim, value) in terms {
+            old.set(Space::Index, keys::index_key(dim, value, &key), Some(Vec::new()));
+            *counts.entry(keys::counter_key(dim, value)).or_default() += 1;
+        }
+        *counts.entry(keys::counter_key(Dim::All, "")).or_default() += 1;
+    }
+    for (key, count) in counts {
+        old.set(Space::Counters, key, Some(count.to_be_bytes().to_vec()));
+    }
+    let user = user("ann");
+    old.set(Space::Users, b"ann".to_vec(), Some(codec::encode(&user).unwrap()));
+    let session = session(1, &ann());
+    old.set(Space::Sessions, vec![1; 32], Some(codec::encode(&session).unwrap()));
+    old.set(Space::Meta, meta::FORMAT.to_vec(), Some(1u32.to_be_bytes().to_vec()));
+    old.set(Space::Meta, meta::NEXT_JOB.to_vec(), Some(40u64.to_be_bytes().to_vec()));
+    old
+}
+
+/// A store as text: tree, key and value of every pair.
+fn dump(pairs: &Overlay) -> String {
+    let mut text = String::new();
+    for (space, changes) in pairs.spaces() {
+        for (key, value) in changes {
+            let value = HEXLOWER.encode(value.as_deref().unwrap_or_default());
+            text += &format!("{} {} {value}\n", space.tree_name(), HEXLOWER.encode(key));
+        }
+    }
+    text
+}
+
+fn load(dir: &Path, text: &str) {
+    let mut pairs = Overlay::default();
+    for line in text.lines() {
+        let words: Vec<&str> = line.split(' ').collect();
+        let space = Space::ALL.into_iter().find(|s| s.tree_name() == words[0]).unwrap();
+        let bytes = |hex: &str| HEXLOWER.decode(hex.as_bytes()).unwrap();
+        pairs.set(space, bytes(words[1]), Some(bytes(words[2])));
+    }
+    let (engine, _) = Engine::open(dir).unwrap();
+    engine.apply(&pairs).unwrap();
+    engine.sync().unwrap();
+}
+
+fn fixture() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store/format-1.txt");
+    if std::env::var_os("IMG_WRITE_FIXTURES").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, dump(&format_1())).unwrap();
+    }
+    std::fs::read_to_string(path).unwrap()
+}
+
+#[test]
+fn a_store_of_format_1_is_upgraded_and_holds_everything_it_held() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("db");
+    load(&db, &fixture());
+    let (store, report) = Store::open(&db).unwrap();
+    assert_eq!((report.upgraded_from, report.created), (Some(1), false));
+    for job in old_jobs() {
+        assert_eq!(store.job(job.id).unwrap(), Some(job));
+    }
+    assert_eq!(store.user(&ann()).unwrap(), Some(user("ann")));
+    assert_eq!(store.sessions_of(&ann()).unwrap(), [session(1, &ann())]);
+    let filter = crate::store::JobFilter { text: Some("CORE-3".into()), ..Default::default() };
+    let page = store.jobs(&filter, crate::store::Cursor::Newest, 9).unwrap();
+    assert_eq!(page.jobs.len(), 1);
+    assert_eq!(store.next_job_id().unwrap().get(), 40);
+    assert_eq!(findings(&store), [""; 0]);
+    drop(store);
+    let (_store, report) = Store::open(&db).unwrap();
+    assert_eq!(report.upgraded_from, None);
+}
+
+#[test]
+fn the_fixture_of_format_1_is_what_format_1_wrote() {
+    assert_eq!(fixture(), dump(&format_1()));
+}
+
+#[test]
+fn a_newer_store_is_refused_with_both_numbers_and_left_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("db");
+    let newer = HEXLOWER.encode(&77u32.to_be_bytes());
+    load(&db, &format!("meta {} {newer}\n", HEXLOWER.encode(meta::FORMAT)));
+    for _ in 0..2 {
+        match Store::open(&db) {
+            Err(StoreError::Newer { found: 77, known, .. }) => {
+                assert_eq!(known, crate::store::open::FORMAT);
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn a_rebuild_that_was_cut_short_is_done_again_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("db");
+    fill(&open(dir.path()));
+    let (engine, _) = Engine::open(&db).unwrap();
+    let mut cut = Overlay::default();
+    let word = keys::Unfinished::Rebuild.word().to_vec();
+    cut.set(Space::Meta, meta::UNFINISHED.to_vec(), Some(word));
+    engine.apply(&cut).unwrap();
+    engine.clear(Space::Facets).unwrap();
+    engine.clear(Space::Counters).unwrap();
+    drop(engine);
+    let store = open(dir.path());
+    assert_eq!(findings(&store), [""; 0]);
+    assert_eq!(store.counts().unwrap().total, 5);
+}
+
+fn exported(store: &Store) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    store.export(&mut bytes).unwrap();
+    bytes
+}
+
+#[test]
+fn an_export_brings_everything_back() {
+    let (_dir, first) = store();
+    fill(&first);
+    let mut long = job(6);
+    long.request.packages = (0..3000).map(|n| format!("package-{n}")).collect();
+    put_job(&first, &long);
+    let bytes = exported(&first);
+    let (_other, second) = store();
+    let records = second.import(&mut bytes.as_slice()).unwrap();
+    assert!(records > 15, "{records}");
+    assert_eq!(exported(&second), bytes);
+    assert_eq!(second.job(id(6)).unwrap(), Some(long));
+    assert_eq!(second.counts().unwrap(), first.counts().unwrap());
+    assert_eq!(second.queues().unwrap(), first.queues().unwrap());
+    assert_eq!(second.next_job_id().unwrap().get(), 7);
+    assert_eq!(findings(&second), [""; 0]);
+    put(&second, |tx| tx.append_audit(&audit(4)));
+    assert_eq!(findings(&second), [""; 0], "the audit trail goes on where it was");
+}
+
+#[test]
+fn a_damaged_or_cut_export_is_refused_and_nothing_is_written() {
+    let (_dir, first) = store();
+    fill(&first);
+    let good = exported(&first);
+    let (_other, second) = store();
+    let refuse = |bytes: &[u8]| {
+        let mut input = bytes;
+        let refused = second.import(&mut input).unwrap_err().to_string();
+        assert!(refused.contains("nothing was written"), "{refused}");
+        assert_eq!(second.counts().unwrap().total, 0);
+        assert_eq!(second.users().unwrap(), []);
+    };
+    for at in (0..good.len()).step_by(41).chain(good.len() - 41..good.len()) {
+        let mut bad = good.clone();
+        bad[at] ^= 0x40;
+        refuse(&bad);
+        refuse(&good[..at]);
+    }
+    refuse(&[good.as_slice(), b"x"].concat());
+    refuse(b"");
+    second.import(&mut good.as_slice()).unwrap();
+    assert_eq!(second.counts().unwrap().total, 5);
+}
+
+#[test]
+fn only_an_empty_store_takes_an_export() {
+    let (_dir, store) = store();
+    fill(&store);
+    let bytes = exported(&store);
+    let refused = store.import(&mut bytes.as_slice()).unwrap_err().to_string();
+    assert!(refused.contains("it is not empty"), "{refused}");
+}
+
+#[test]
+fn an_export_of_a_newer_program_is_refused_by_name() {
+    let (_dir, store) = store();
+    let mut newer: &[u8] = b"img store export 9, format 9\n";
+    let refused = store.import(&mut newer).unwrap_err().to_string();
+    assert!(refused.contains("use a newer img"), "{refused}");
+}
+
+#[test]
+fn an_import_that_was_cut_short_leaves_an_empty_store() {
+    let dir = tempfile::tempdir().unwrap();
+    fill(&open(dir.path()));
+    let (engine, _) = Engine::open(&dir.path().join("db")).unwrap();
+    let mut cut = Overlay::default();
+    let word = keys::Unfinished::Import.word().to_vec();
+    cut.set(Space::Meta, meta::UNFINISHED.to_vec(), Some(word));
+    engine.apply(&cut).unwrap();
+    drop(engine);
+    let store = open(dir.path());
+    assert_eq!(store.counts().unwrap().total, 0);
+    assert_eq!(store.users().unwrap(), []);
+    assert_eq!(findings(&store), [""; 0]);
+}
+
+#[test]
+fn a_store_that_cannot_be_opened_is_moved_aside_and_nothing_of_it_is_lost() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("db");
+    for n in 1..3 {
+        fill(&open(dir.path()));
+        let aside = salvage(&db).unwrap();
+        assert_eq!(aside, dir.path().join(format!("db.damaged-{n}")));
+        assert!(aside.join("db").exists() && !db.exists());
+        let (_store, report) = Store::open(&db).unwrap();
+        assert!(report.created);
+    }
+}

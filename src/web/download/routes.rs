@@ -1,0 +1,183 @@
+//! The downloads as routes; the API serves the same ones.
+
+use super::{
+    conditions::Version,
+    send::{Offer, Source, send},
+};
+use crate::{
+    app::{App, AppError},
+    domain::Timestamp,
+    web::{
+        Reply, Screens, Visit, WebError, reply,
+        stream::{self, follow::Follow, parse_offset},
+    },
+};
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode, header};
+use std::io;
+use tokio::sync::watch;
+
+const TEXT: &str = "text/plain; charset=utf-8";
+const BINARY: &str = "application/octet-stream";
+
+/// The handlers of this group.
+pub fn routes(app: &App) -> Screens {
+    Screens::new(app)
+        .on("job.log.text", log)
+        .on("job.file", file)
+        .on("job.image", image)
+        .on("job.definition.text", definition)
+}
+
+/// An artifact by its name.
+///
+/// # Errors
+/// There is none, or it cannot be opened.
+pub async fn file(visit: Visit) -> Reply {
+    let name = visit.param("name").to_owned();
+    artifact(&visit, &name)
+}
+
+/// The artifact that is *the* image.
+///
+/// # Errors
+/// There is none (yet), or it cannot be opened.
+pub async fn image(visit: Visit) -> Reply {
+    let id = visit.job_id()?;
+    let view = visit.app.job(visit.actor()?, id, visit.now)?;
+    let Some(image) = view.job.result.image() else {
+        let state = view.job.state.kind().as_str();
+        let reason = format!("image of job {id}: the job is {state}");
+        return Err(AppError::NotFound(reason).into());
+    };
+    artifact(&visit, &image.name)
+}
+
+fn artifact(visit: &Visit, name: &str) -> Reply {
+    let view = visit.app.artifact(visit.actor()?, visit.job_id()?, name)?;
+    let len = view.file.metadata().map_err(|e| WebError::internal(&e))?.len();
+    let hash = data_encoding::HEXLOWER.decode(view.artifact.sha256.as_bytes()).ok();
+    let version = Version {
+        etag: Some(format!("\"{}\"", view.artifact.sha256)),
+        modified: seconds(view.modified),
+    };
+    let offer = Offer {
+        source: Source::File(view.file),
+        len,
+        mime: BINARY,
+        version,
+        name: Some(view.artifact.name),
+        sha256: hash.and_then(|hash| hash.try_into().ok()),
+    };
+    send(visit, offer)
+}
+
+fn seconds(moment: Timestamp) -> Option<u64> {
+    u64::try_from(moment.as_millis() / 1000).ok()
+}
+
+async fn definition(visit: Visit) -> Reply {
+    let (actor, id) = (visit.actor()?, visit.job_id()?);
+    let request = visit.app.job(actor, id, visit.now)?.job.request;
+    let bytes = Bytes::from(visit.app.definition(actor, id)?);
+    let name = match request.definition_name.as_str() {
+        "" => format!("job-{id}.txt"),
+        name => name.to_owned(),
+    };
+    let hash = data_encoding::HEXLOWER.decode(request.definition_sha256.as_bytes()).ok();
+    let offer = Offer {
+        len: bytes.len() as u64,
+        source: Source::Memory(bytes),
+        mime: TEXT,
+        version: Version {
+            etag: Some(format!("\"{}\"", request.definition_sha256)),
+            modified: None,
+        },
+        name: Some(name),
+        sha256: hash.and_then(|hash| hash.try_into().ok()),
+    };
+    send(&visit, offer)
+}
+
+/// The log as it was printed: whole, a part, or until it ends (`?follow=1`); `?from=` is a byte
+/// offset.
+///
+/// # Errors
+/// There is no such job, or its log cannot be opened.
+pub async fn log(visit: Visit) -> Reply {
+    let (actor, id) = (visit.actor()?.clone(), visit.job_id()?);
+    let from = visit.query("from").map(|from| parse_offset(&from, "from")).transpose()?;
+    let view = visit.app.log(&actor, id)?;
+    let mut log = stream::followed(&visit.app, &actor, id, view);
+    let state = log.state().map_err(|e| WebError::internal(&e))?;
+    let live = visit.query("follow").is_some_and(|follow| follow == "1");
+    if live || from.is_some() {
+        let until = if live { u64::MAX } else { state.len };
+        return Ok(flowing(&visit, log, from.unwrap_or(0), until));
+    }
+    let file = log.file().map_err(|e| WebError::internal(&e))?;
+    // A log that may still grow is never the same thing twice.
+    let etag = state.ended.then(|| format!("\"log-{id}-{}\"", state.len));
+    let offer = Offer {
+        source: match file.map(|file| file.try_clone()).transpose() {
+            Ok(Some(file)) => Source::File(file),
+            Ok(None) => Source::Memory(Bytes::new()),
+            Err(error) => return Err(WebError::internal(&error)),
+        },
+        len: state.len,
+        mime: TEXT,
+        version: Version { etag, modified: None },
+        name: None,
+        sha256: None,
+    };
+    send(&visit, offer)
+}
+
+/// The log from byte `from` to byte `until` or its end, as it grows.
+fn flowing(visit: &Visit, log: Follow, from: u64, until: u64) -> reply::Response {
+    if visit.method == Method::HEAD {
+        return reply::typed(StatusCode::OK, TEXT, Bytes::new());
+    }
+    let flow = Flow { log, offset: from, until, stopping: visit.stopping.clone() };
+    let chunks = futures_util::stream::unfold(Some(flow), |flow| async {
+        let mut flow = flow?;
+        match flow.next().await {
+            Ok(bytes) => bytes.map(|bytes| (Ok(bytes), Some(flow))),
+            Err(error) => Some((Err(error), None)),
+        }
+    });
+    let mut response = reply::stream(StatusCode::OK, TEXT, chunks);
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    response
+        .headers_mut()
+        .insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("sandbox"));
+    response
+}
+
+struct Flow {
+    log: Follow,
+    offset: u64,
+    until: u64,
+    stopping: watch::Receiver<bool>,
+}
+
+impl Flow {
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        if self.offset >= self.until {
+            return Ok(None);
+        }
+        let next = tokio::select! {
+            bytes = self.log.next(self.offset) => bytes?,
+            // Not the end of the log: the reader has to see that the transfer broke.
+            () = stream::stopped(&mut self.stopping) => {
+                return Err(io::Error::other("the service stops"));
+            }
+        };
+        let left = usize::try_from(self.until - self.offset).unwrap_or(usize::MAX);
+        Ok(next.map(|mut bytes| {
+            bytes.truncate(left);
+            self.offset += bytes.len() as u64;
+            bytes
+        }))
+    }
+}

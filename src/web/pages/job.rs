@@ -1,0 +1,268 @@
+//! The page of one job: where it stands, its log, its files and what was asked for.
+
+use super::{
+    definition::{listing, source_size},
+    files::table as files_table,
+    frame::{About, Crumb, Frame, Tab, csrf, icon, page},
+    head::{fact, job_head},
+    human,
+    log::tools,
+    logline::plain,
+};
+use crate::{
+    app::JobView,
+    domain::{Job, JobState},
+};
+use maud::{Markup, html};
+
+/// The end of a log, rendered.
+#[derive(Clone, Debug)]
+pub struct LogTail {
+    /// Lines from [`render_lines`](super::logline::render_lines).
+    pub html: Markup,
+    /// Number of the first of them, from 1.
+    pub from_line: u64,
+    /// Byte offset behind them: the live log goes on there (`/jobs/N/events?from=OFFSET`).
+    pub next_offset: u64,
+    /// Lines of the whole log.
+    pub lines: u64,
+    /// Nothing will be appended any more.
+    pub ended: bool,
+}
+
+/// What the job page shows besides the job.
+#[derive(Clone, Debug)]
+pub struct JobPage<'a> {
+    /// The definition, if it can be shown as text.
+    pub definition: Option<&'a str>,
+    /// The end of the log.
+    pub tail: &'a LogTail,
+}
+
+/// Lines of a definition that the job page shows; the rest has a page of its own.
+const DEFINITION_LINES: usize = 400;
+
+/// The page of one job. Scripts read `/jobs/N/events?from=OFFSET`: `log` (rendered lines, id =
+/// byte offset behind them), `head` ([`job_head`]) and `end`.
+pub fn job(f: &Frame, v: &JobView, p: &JobPage) -> Markup {
+    let job = &v.job;
+    let title = format!("Job {} · {}", job.id, job.name);
+    let crumbs = [("Queue".to_owned(), "/queue".to_owned())];
+    let mut about = About::new(&title, Tab::Queue);
+    about.crumbs = &crumbs;
+    about.heading = Some(html! {
+        div class="titlebar" {
+            h1 { span class="no" { "Job " (job.id) } " " (job.name) }
+            (actions(f, v))
+        }
+    });
+    about.aside = Some(aside(job));
+    let live = !job.state.kind().is_final();
+    page(
+        f,
+        about,
+        html! {
+            p class="vh" id="announce" aria-live="polite" {}
+            section id="head" data-live[live] aria-label="Status" { (job_head(v, f.now)) }
+            (log_panel(v, p.tail))
+            div id="results" { (files_section(job)) (residual(job)) (plan(job)) }
+            (request(job))
+            @if let Some(text) = p.definition { (definition(job, text)) }
+        },
+    )
+}
+
+/// The way from the queue to a page of `job`.
+pub(super) fn crumbs_to(job: &Job) -> [Crumb; 2] {
+    [
+        ("Queue".to_owned(), "/queue".to_owned()),
+        (format!("Job {} · {}", job.id, job.name), format!("/jobs/{}", job.id)),
+    ]
+}
+
+fn log_panel(v: &JobView, tail: &LogTail) -> Markup {
+    let job = &v.job;
+    let events =
+        (!tail.ended).then(|| format!("/jobs/{}/events?from={}", job.id, tail.next_offset));
+    html! {
+        section class="panel log" aria-labelledby="log-title" data-log=[events] {
+            header {
+                h2 id="log-title" { "Log" }
+                (tools(job, !tail.ended))
+            }
+            @if tail.from_line > 1 {
+                p class="cut" {
+                    "The last lines of " (human::grouped(tail.lines)) ". "
+                    a href={ "/jobs/" (job.id) "/log" } { "The whole log" }
+                }
+            }
+            p class="cut" data-cut hidden {
+                "Earlier lines are not kept on this page. "
+                a href={ "/jobs/" (job.id) "/log" } { "The whole log" }
+            }
+            pre class="lines" tabindex="0" role="region" aria-label="Log lines" data-lines { (tail.html) }
+            @if tail.lines == 0 { p class="empty" data-empty { (no_lines(&job.state)) } }
+        }
+    }
+}
+
+fn no_lines(state: &JobState) -> &'static str {
+    match state {
+        JobState::Queued => "The log begins when the job builds.",
+        JobState::Building { .. } => "Nothing was printed yet.",
+        JobState::Done { .. } | JobState::Failed { .. } | JobState::Cancelled { .. } => {
+            "Nothing was printed."
+        }
+    }
+}
+
+fn files_section(job: &Job) -> Markup {
+    html! {
+        @if !job.result.artifacts.is_empty() {
+            section {
+                h2 { "Files" }
+                (files_table(job))
+            }
+        }
+    }
+}
+
+fn residual(job: &Job) -> Markup {
+    html! {
+        @if !job.result.residual.is_empty() {
+            div class="note warn" {
+                (icon("alert"))
+                div {
+                    p { strong { "Left behind after the build" } }
+                    ul { @for left in &job.result.residual { li { (left) } } }
+                }
+            }
+        }
+    }
+}
+
+fn plan(job: &Job) -> Markup {
+    html! {
+        @if !job.result.commands.is_empty() {
+            section {
+                h2 { "Plan" }
+                ol class="commands" {
+                    @for command in &job.result.commands { li { code { (plain(command)) } } }
+                }
+            }
+        }
+    }
+}
+
+fn request(job: &Job) -> Markup {
+    let request = &job.request;
+    html! {
+        section {
+            h2 { "Request" }
+            dl class="facts" {
+                (fact("Image type", html! { (job.image_type) }))
+                (fact("Architecture", html! { (job.arch) }))
+                (fact("Runner", runner(job)))
+                @if let Some(input) = request.input_job {
+                    (fact("Input", html! { a href={ "/jobs/" (input) } { "job " (input) } }))
+                }
+                @if let Some(old) = job.retry_of {
+                    (fact("Repeats", html! { a href={ "/jobs/" (old) } { "job " (old) } }))
+                }
+                @if !request.packages.is_empty() { (fact("Packages", packages(&request.packages))) }
+                @for (id, value) in &request.options { (fact(id, option_value(job, id, value))) }
+            }
+        }
+    }
+}
+
+fn runner(job: &Job) -> Markup {
+    html! { span title={ "SHA-256 " (job.runner_sha256) } { (job.runner) " " (job.runner_version) } }
+}
+
+fn packages(packages: &[String]) -> Markup {
+    html! { ul class="words" { @for package in packages { li { code { (package) } } " " } } }
+}
+
+fn option_value(job: &Job, id: &str, value: &str) -> Markup {
+    if job.request.secret_options.iter().any(|secret| secret == id) {
+        html! { span class="meta" { "•••••• (secret)" } }
+    } else {
+        html! { code class="pre" { (plain(value)) } }
+    }
+}
+
+fn definition(job: &Job, text: &str) -> Markup {
+    let all = text.lines().count();
+    html! {
+        section class="panel" {
+            header {
+                h2 { "Definition" }
+                span class="meta" { (plain(&job.request.definition_name)) " · " (source_size(job)) }
+                a href={ "/jobs/" (job.id) "/definition" } { "With line links" }
+                a href={ "/jobs/" (job.id) "/definition.txt" } { "Raw" }
+            }
+            (listing(text, DEFINITION_LINES, None))
+            @if all > DEFINITION_LINES {
+                p class="cut" {
+                    (human::grouped((all - DEFINITION_LINES) as u64)) " more lines: "
+                    a href={ "/jobs/" (job.id) "/definition" } { "the whole definition" }
+                }
+            }
+        }
+    }
+}
+
+fn actions(f: &Frame, v: &JobView) -> Markup {
+    let job = &v.job;
+    let base = format!("/jobs/{}", job.id);
+    html! {
+        div id="actions" {
+            @if let Some(image) = job.result.image() {
+                a class="btn main" href={ (base) "/image" } {
+                    (icon("download")) span { "Image" } " "
+                    small { (human::size_text(image.size)) }
+                }
+            }
+            @if v.may_launch {
+                form method="post" action={ (base) "/launch" } {
+                    @if let Some(session) = f.session { (csrf(session)) }
+                    button class="main" type="submit" { "Launch" }
+                }
+            }
+            @if v.may_cancel {
+                a class="btn danger" href={ (base) "/cancel" } { (icon("stop")) span { "Cancel" } }
+            }
+        }
+    }
+}
+
+fn aside(job: &Job) -> Markup {
+    let base = format!("/jobs/{}", job.id);
+    html! {
+        aside class="side" aria-label="About this job" {
+            (who(job))
+            h2 { "Go to" }
+            ul class="links" {
+                li { a href={ (base) "/log" } { "Log" } }
+                li { a href={ (base) "/files" } { "Files" } }
+                li { a href={ (base) "/definition" } { "Definition" } }
+            }
+        }
+    }
+}
+
+fn who(job: &Job) -> Markup {
+    use super::query::encode;
+    let queue = format!("/queue?queue={}", job.queue);
+    let user = format!("/queue?user={}", encode(job.owner.as_str()));
+    html! {
+        h2 { "Job" }
+        dl class="facts narrow" {
+            (fact("User", html! { a href=(user) { (job.owner) } }))
+            (fact("Queue", html! { a href=(queue) { (job.queue) } }))
+            (fact("Type", html! { (job.image_type) }))
+            (fact("Arch", html! { (job.arch) }))
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Log bytes as HTML: colours become classes, everything else is escaped text. Bytes of a log are
+//! data of strangers, so nothing in them may act: no escape sequence but colours has an effect,
+//! and characters that would hide or reorder text are shown as what they are.
+
+mod pen;
+
+use anstyle_parse::{Params, Parser, Perform};
+use pen::Pen;
+use std::{fmt::Write as _, mem};
+
+/// Renders lines of a log. `first_line` is the number of the first one, from 1. The last line may
+/// be incomplete. Every line starts with colours reset and is one element that is closed again:
+/// `<span id="L12" class="line"><a href="#L12">12</a>text</span>`. Takes time and space
+/// in proportion to the bytes.
+pub fn render_lines(bytes: &[u8], first_line: u64) -> String {
+    render_marked(bytes, first_line, None)
+}
+
+/// As [`render_lines`], with the line `mark` stressed.
+pub fn render_marked(bytes: &[u8], first_line: u64, mark: Option<u64>) -> String {
+    let mut out = String::with_capacity(bytes.len().saturating_mul(2));
+    if bytes.is_empty() {
+        return out;
+    }
+    let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let mut number = first_line;
+    for line in body.split(|byte| *byte == b'\n') {
+        let class = if mark == Some(number) { "line mark" } else { "line" };
+        // Writing to a String cannot fail.
+        let _ = write!(
+            out,
+            "<span id=\"L{number}\" class=\"{class}\"><a href=\"#L{number}\">{number}</a>"
+        );
+        out = Writer::new(out).line(&String::from_utf8_lossy(shown_part(line)));
+        out.push_str("\n</span>");
+        number = number.saturating_add(1);
+    }
+    out
+}
+
+/// A text that is not ours as HTML: as in a log, without colours.
+pub(super) fn plain(text: &str) -> maud::Markup {
+    let mut writer = Writer::new(String::with_capacity(text.len()));
+    text.chars().for_each(|c| writer.put(c));
+    maud::PreEscaped(writer.finish())
+}
+
+/// What a terminal would show at last: a carriage return starts the line anew.
+fn shown_part(line: &[u8]) -> &[u8] {
+    let end = line.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);
+    let line = line.get(..end).unwrap_or_default();
+    line.rsplit(|byte| *byte == b'\r').next().unwrap_or_default()
+}
+
+/// Puts one line together.
+struct Writer {
+    out: String,
+    /// How the next character is to look.
+    pen: Pen,
+    /// How the element that is open makes it look.
+    open: Pen,
+}
+
+impl Writer {
+    fn new(out: String) -> Self {
+        Self { out, pen: Pen::default(), open: Pen::default() }
+    }
+
+    fn line(mut self, text: &str) -> String {
+        if text.contains('\x1b') {
+            let mut parser = Parser::<anstyle_parse::DefaultCharAccumulator>::new();
+            for byte in text.bytes() {
+                parser.advance(&mut self, byte);
+            }
+        } else {
+            text.chars().for_each(|c| self.put(c));
+        }
+        self.finish()
+    }
+
+    fn finish(mut self) -> String {
+        self.pen = Pen::default();
+        self.change();
+        mem::take(&mut self.out)
+    }
+
+    fn put(&mut self, c: char) {
+        if self.pen != self.open {
+            self.change();
+        }
+        match c {
+            '&' => self.out.push_str("&amp;"),
+            '<' => self.out.push_str("&lt;"),
+            '>' => self.out.push_str("&gt;"),
+            '"' => self.out.push_str("&quot;"),
+            '\'' => self.out.push_str("&#39;"),
+            '\t' | ' '..='~' => self.out.push(c),
+            _ => self.put_unusual(c),
+        }
+    }
+
+    fn put_unusual(&mut self, c: char) {
+        if !is_invisible(c) {
+            return self.out.push(c);
+        }
+        self.out.push_str("<span class=\"ctl\">");
+        match u32::from(c) {
+            code @ 0..0x20 => self.out.extend(char::from_u32(0x2400 + code)),
+            0x7f => self.out.push('\u{2421}'),
+            code => {
+                let _ = write!(self.out, "U+{code:04X}");
+            }
+        }
+        self.out.push_str("</span>");
+    }
+
+    fn change(&mut self) {
+        if self.open != Pen::default() {
+            self.out.push_str("</span>");
+        }
+        if self.pen != Pen::default() {
+            self.out.push_str("<span class=\"");
+            self.pen.write_classes(&mut self.out);
+            self.out.push_str("\">");
+        }
+        self.open = self.pen;
+    }
+}
+
+impl Perform for Writer {
+    fn print(&mut self, c: char) {
+        self.put(c);
+    }
+
+    fn execute(&mut self, byte: u8) {
+        self.put(char::from(byte));
+    }
+
+    fn csi_dispatch(&mut self, params: &Params, intermediates: &[u8], ignore: bool, action: u8) {
+        if action == b'm' && intermediates.is_empty() && !ignore {
+            self.pen.apply(params.iter());
+        }
+    }
+}
+
+/// Characters that show nothing, or change how their neighbours are shown.
+fn is_invisible(c: char) -> bool {
+    c.is_control()
+        || matches!(
+            c,
+            '\u{00ad}'
+                | '\u{061c}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,318 @@
+//! The one table of routes: what each is called, where it lies, who may open it, what it reads and
+//! how it answers. A row without a handler, or a handler without a row, does not start.
+
+use crate::domain::Verb;
+use http::Method;
+use percent_encoding::percent_decode_str;
+
+/// Bytes of an ordinary form, and of what surrounds a definition in an upload.
+pub const FORM_LIMIT: u64 = 64 * 1024;
+
+/// Who may open a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// Anybody.
+    Public,
+    /// Any session, also one that may only set a password.
+    SignedIn,
+    /// Anybody who is known: a full session; under `/api` a token or the console.
+    Known,
+    /// Whoever has this permission.
+    Verb(Verb),
+    /// Only somebody on the box itself, through the local socket.
+    Console,
+}
+
+/// What a route reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyRule {
+    /// Nothing.
+    None,
+    /// An urlencoded form of at most 64 KiB.
+    Form,
+    /// A multipart form with a definition in it.
+    Multipart,
+    /// JSON of at most 64 KiB.
+    Json,
+    /// A definition, as multipart or JSON: the handler looks at the type.
+    Upload,
+}
+
+impl BodyRule {
+    /// Bytes the body may have, where a definition may have `definition`. JSON escapes may
+    /// make each byte of a definition six.
+    pub fn limit(self, definition: u64) -> u64 {
+        match self {
+            Self::None => 0,
+            Self::Form | Self::Json => FORM_LIMIT,
+            Self::Multipart => definition.saturating_add(FORM_LIMIT),
+            Self::Upload => definition.saturating_mul(6).saturating_add(FORM_LIMIT),
+        }
+    }
+}
+
+/// How a route answers, which decides what an error looks like there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answers {
+    /// A page; who is not signed in is sent to the login page.
+    Page,
+    /// A file to keep; as a page where it cannot be had.
+    File,
+    /// Events for a script of a page: errors are plain text.
+    Stream,
+    /// JSON under `/api`.
+    Api,
+    /// An embedded file.
+    Asset,
+}
+
+/// One route.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Row {
+    /// Its name; handlers are registered under it.
+    pub name: &'static str,
+    /// `GET` answers `HEAD` too.
+    pub method: Method,
+    /// Segments in braces are parameters.
+    pub path: &'static str,
+    /// Who may open it.
+    pub need: Need,
+    /// What it reads.
+    pub body: BodyRule,
+    /// How it answers.
+    pub answers: Answers,
+}
+
+const fn row(
+    name: &'static str,
+    method: Method,
+    path: &'static str,
+    need: Need,
+    body: BodyRule,
+    answers: Answers,
+) -> Row {
+    Row { name, method, path, need, body, answers }
+}
+
+const GET: Method = Method::GET;
+const POST: Method = Method::POST;
+const VIEW: Need = Need::Verb(Verb::ViewJobs);
+const SUBMIT: Need = Need::Verb(Verb::Submit);
+const LAUNCH: Need = Need::Verb(Verb::Launch);
+const HEALTH: Need = Need::Verb(Verb::ViewHealth);
+
+use Answers::{Api, Asset, File, Page, Stream};
+use BodyRule::{Form, Json, Multipart, Upload};
+use Need::{Console, Known, Public, SignedIn};
+
+const NOTHING: BodyRule = BodyRule::None;
+
+/// Every route there is.
+pub static ROWS: &[Row] = &[
+    row("start", GET, "/", VIEW, NOTHING, Page),
+    row("login", GET, "/login", Public, NOTHING, Page),
+    row("login.post", POST, "/login", Public, Form, Page),
+    row("logout", POST, "/logout", SignedIn, Form, Page),
+    row("password", GET, "/password", SignedIn, NOTHING, Page),
+    row("password.post", POST, "/password", SignedIn, Form, Page),
+    row("submit", GET, "/submit", SUBMIT, NOTHING, Page),
+    row("submit.post", POST, "/submit", SUBMIT, Multipart, Page),
+    row("submit.inspect", POST, "/submit/inspect", SUBMIT, Multipart, Page),
+    row("queue", GET, "/queue", VIEW, NOTHING, Page),
+    row("queue.events", GET, "/queue/events", VIEW, NOTHING, Stream),
+    row("job", GET, "/jobs/{job}", VIEW, NOTHING, Page),
+    row("job.events", GET, "/jobs/{job}/events", VIEW, NOTHING, Stream),
+    row("job.log", GET, "/jobs/{job}/log", VIEW, NOTHING, Page),
+    row("job.log.text", GET, "/jobs/{job}/log.txt", VIEW, NOTHING, File),
+    row("job.files", GET, "/jobs/{job}/files", VIEW, NOTHING, Page),
+    row("job.file", GET, "/jobs/{job}/files/{name}", VIEW, NOTHING, File),
+    row("job.image", GET, "/jobs/{job}/image", VIEW, NOTHING, File),
+    row("job.definition", GET, "/jobs/{job}/definition", VIEW, NOTHING, Page),
+    row("job.definition.text", GET, "/jobs/{job}/definition.txt", VIEW, NOTHING, File),
+    row("job.cancel", GET, "/jobs/{job}/cancel", VIEW, NOTHING, Page),
+    row("job.cancel.post", POST, "/jobs/{job}/cancel", VIEW, Form, Page),
+    row("job.launch", POST, "/jobs/{job}/launch", LAUNCH, Form, Page),
+    row("account", GET, "/account", Known, NOTHING, Page),
+    row("account.theme", POST, "/account/theme", Public, Form, Page),
+    row("account.session.end", POST, "/account/sessions/end", Known, Form, Page),
+    row("account.sessions.end", POST, "/account/sessions/end-others", Known, Form, Page),
+    row("account.token.new", POST, "/account/tokens", Known, Form, Page),
+    row("account.token.revoke", POST, "/account/tokens/revoke", Known, Form, Page),
+    row("admin", GET, "/admin", HEALTH, NOTHING, Page),
+    row("admin.health", GET, "/admin/health", HEALTH, NOTHING, Page),
+    row("ui", GET, "/ui/{file}", Public, NOTHING, Asset),
+    row("healthz", GET, "/healthz", Public, NOTHING, Asset),
+    row("robots", GET, "/robots.txt", Public, NOTHING, Asset),
+    row("api.submit", POST, "/api/v1/jobs", SUBMIT, Upload, Api),
+    row("api.check", POST, "/api/v1/jobs/check", SUBMIT, Upload, Api),
+    row("api.jobs", GET, "/api/v1/jobs", VIEW, NOTHING, Api),
+    row("api.job", GET, "/api/v1/jobs/{job}", VIEW, NOTHING, Api),
+    row("api.log", GET, "/api/v1/jobs/{job}/log", VIEW, NOTHING, Api),
+    row("api.files", GET, "/api/v1/jobs/{job}/files", VIEW, NOTHING, Api),
+    row("api.file", GET, "/api/v1/jobs/{job}/files/{name}", VIEW, NOTHING, Api),
+    row("api.image", GET, "/api/v1/jobs/{job}/image", VIEW, NOTHING, Api),
+    row("api.cancel", POST, "/api/v1/jobs/{job}/cancel", VIEW, Json, Api),
+    row("api.launch", POST, "/api/v1/jobs/{job}/launch", LAUNCH, Json, Api),
+    row("api.choices", GET, "/api/v1/choices", SUBMIT, NOTHING, Api),
+    row("api.plugins", GET, "/api/v1/plugins", HEALTH, NOTHING, Api),
+    row("api.version", GET, "/api/v1/version", Known, NOTHING, Api),
+    row("api.health", GET, "/api/v1/health", HEALTH, NOTHING, Api),
+    row("api.password", POST, "/api/v1/users/{user}/password", Console, Json, Api),
+    row("api.backup", GET, "/api/v1/backup", Need::Verb(Verb::Backup), NOTHING, Api),
+];
+
+/// A path's parameters, decoded.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Params(Vec<(&'static str, String)>);
+
+impl Params {
+    /// The parameter called `name`.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(n, _)| *n == name).map(|(_, value)| value.as_str())
+    }
+}
+
+impl Row {
+    /// The first segment: rows that share it are behind one filter.
+    pub fn first(&self) -> &'static str {
+        self.path.trim_start_matches('/').split('/').next().unwrap_or("")
+    }
+
+    /// What follows the first segment, without the slash between.
+    fn rest(&self) -> &'static str {
+        let path = self.path.trim_start_matches('/');
+        path.split_once('/').map_or("", |(_, rest)| rest)
+    }
+
+    /// The parameters of `rest` (what follows the first segment) if this row's path fits.
+    pub fn match_rest(&self, rest: &str) -> Option<Params> {
+        match_segments(self.rest(), rest)
+    }
+
+    /// True if a request's method is this row's.
+    pub fn takes(&self, method: &Method) -> bool {
+        self.method == *method || (self.method == Method::GET && *method == Method::HEAD)
+    }
+
+    fn fits(&self, path: &str) -> bool {
+        path.strip_prefix('/')
+            .is_some_and(|path| match_segments(self.path.trim_start_matches('/'), path).is_some())
+    }
+}
+
+fn match_segments(pattern: &'static str, path: &str) -> Option<Params> {
+    let mut params = Params::default();
+    let mut given = path.split('/');
+    for wanted in pattern.split('/') {
+        let segment = given.next()?;
+        match wanted.strip_prefix('{').and_then(|w| w.strip_suffix('}')) {
+            Some(name) => params.0.push((name, parameter(segment)?)),
+            None if wanted == segment => {}
+            None => return None,
+        }
+    }
+    given.next().is_none().then_some(params)
+}
+
+/// A parameter is one decoded segment: never empty, never a step to another directory, and
+/// without anything that could end a line or a name.
+fn parameter(segment: &str) -> Option<String> {
+    let text = percent_decode_str(segment).decode_utf8().ok()?;
+    let climbs = matches!(&*text, "" | "." | "..");
+    let breaks = text.chars().any(|c| c.is_control() || c == '/' || c == '\\');
+    (!climbs && !breaks).then(|| text.into_owned())
+}
+
+/// The rows whose path fits, whatever the method.
+pub fn at(path: &str) -> impl Iterator<Item = &'static Row> {
+    ROWS.iter().filter(move |row| row.fits(path))
+}
+
+/// The row of this name.
+pub fn named(name: &str) -> Option<&'static Row> {
+    ROWS.iter().find(|row| row.name == name)
+}
+
+/// The methods a path answers, for `Allow`; `None` if there is nothing there.
+pub fn allowed(path: &str) -> Option<String> {
+    let mut methods: Vec<&str> = Vec::new();
+    for row in at(path) {
+        methods.push(row.method.as_str());
+        if row.method == Method::GET {
+            methods.push("HEAD");
+        }
+    }
+    methods.sort_unstable();
+    methods.dedup();
+    (!methods.is_empty()).then(|| methods.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_row_has_its_own_name_and_place() {
+        let names: BTreeSet<_> = ROWS.iter().map(|r| r.name).collect();
+        let places: BTreeSet<_> = ROWS.iter().map(|r| (r.path, r.method.as_str())).collect();
+        assert_eq!((names.len(), places.len()), (ROWS.len(), ROWS.len()));
+    }
+
+    #[test]
+    fn no_two_patterns_fit_the_same_path_and_method() {
+        for row in ROWS {
+            let path = row.path.replace('{', "").replace('}', "");
+            let hits: Vec<_> = at(&path).filter(|r| r.method == row.method).collect();
+            assert_eq!(hits, [row], "{path}");
+        }
+    }
+
+    #[test]
+    fn what_changes_something_is_never_open_to_everybody() {
+        let open: Vec<_> = ROWS
+            .iter()
+            .filter(|r| r.method != Method::GET && r.need == Need::Public)
+            .map(|r| r.name)
+            .collect();
+        assert_eq!(open, ["login.post", "account.theme"]);
+    }
+
+    #[test]
+    fn every_change_reads_a_body_with_a_limit() {
+        for row in ROWS {
+            assert_eq!(row.method == Method::GET, row.body == BodyRule::None, "{}", row.name);
+            assert!(row.body.limit(1 << 22) <= 6 * (1 << 22) + FORM_LIMIT, "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn the_api_is_under_its_path_and_nothing_else_is() {
+        for row in ROWS {
+            assert_eq!(row.path.starts_with("/api/"), row.answers == Answers::Api, "{}", row.name);
+        }
+    }
+
+    #[test]
+    fn a_parameter_never_leaves_its_segment() {
+        let file = named("job.file").unwrap();
+        let name = |rest: &str| file.match_rest(rest).and_then(|p| p.get("name").map(str::to_owned));
+        assert_eq!(name("7/files/root%20fs.img"), Some("root fs.img".into()));
+        assert_eq!(name("7/files/a%2Bb"), Some("a+b".into()));
+        for bad in
+            ["%2e%2e", "..", ".", "%2E", "a%2fb", "a%2Fb", "a%00b", "a%0ab", "%ff", "", "a%5cb"]
+        {
+            assert_eq!(name(&format!("7/files/{bad}")), None, "{bad}");
+        }
+        assert_eq!(name("7/files/a/b"), None);
+    }
+
+    #[test]
+    fn a_path_says_which_methods_it_takes() {
+        assert_eq!(allowed("/login").as_deref(), Some("GET, HEAD, POST"));
+        assert_eq!(allowed("/jobs/7/launch").as_deref(), Some("POST"));
+        assert_eq!(allowed("/nothing"), None);
+        assert_eq!(allowed("/login/"), None);
+        assert_eq!(allowed("//login"), None);
+    }
+}

@@ -1,0 +1,169 @@
+//! Builds that do not end by themselves.
+
+use crate::bench::{Fixed, bench, is_root, plan, processes_below, sh, stop_at};
+use img::{
+    builder::protocol::{Outcome, StopReason},
+    domain::Cause,
+    plugin::api,
+};
+use std::time::{Duration, Instant};
+
+const STOPPED: Outcome = Outcome::Stopped(StopReason::Cancelled);
+
+#[test]
+fn a_cancelled_build_hears_sigint_then_sigterm_then_is_killed() {
+    for sandbox in [false, true] {
+        let script = "trap 'echo got INT' INT; trap 'echo got TERM' TERM; echo ready; \
+                      while true; do sleep 0.02; done";
+        let bench = bench(sandbox, plan(script));
+        let told = bench.follow(bench.start(1), stop_at("ready"));
+        assert_eq!(told.finished.outcome, STOPPED);
+        let lines: Vec<_> = told.log.lines().skip(2).collect();
+        if lines.contains(&"got INT") || sandbox {
+            let order = ["SIGINT sent", "got INT", "SIGTERM sent", "got TERM", "killed"];
+            let place = |word: &str| lines.iter().position(|line| line.contains(word));
+            let places: Vec<_> = order.iter().map(|word| place(word)).collect();
+            assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{}", told.log);
+        } else {
+            // A test runner started in the background has SIGINT ignored, and so has the shell.
+            println!("skipped: SIGINT is ignored here; the sandboxed run covers it");
+        }
+    }
+}
+
+#[test]
+fn a_tool_that_tidies_up_on_sigint_is_left_to_it() {
+    let script = "trap 'echo tidied; exit 0' INT; echo ready; while true; do sleep 0.02; done";
+    let mut bench = bench(true, plan(script));
+    bench.limits.grace = [Duration::from_secs(20); 2];
+    let begun = Instant::now();
+    let told = bench.follow(bench.start(1), stop_at("ready"));
+    assert_eq!(told.finished.outcome, STOPPED);
+    assert!(told.log.contains("\ntidied\n") && !told.log.contains("SIGTERM"), "{}", told.log);
+    assert!(begun.elapsed() < Duration::from_secs(15));
+}
+
+#[test]
+fn one_that_ignores_everything_is_killed() {
+    for sandbox in [false, true] {
+        let script = "trap '' INT TERM HUP; echo ready; while true; do sleep 0.02; done";
+        let bench = bench(sandbox, plan(script));
+        let told = bench.follow(bench.start(1), stop_at("ready"));
+        assert_eq!(told.finished.outcome, STOPPED);
+        assert!(told.log.contains("[img] killed"), "{}", told.log);
+        assert!(processes_below(&bench.path("build")).is_empty());
+    }
+}
+
+#[test]
+fn a_build_can_be_stopped_before_its_first_step() {
+    let bench = bench(false, plan("echo ran; echo > ../output/i"));
+    bench.data.create_job(crate::bench::id(1), b"", b"{}").unwrap();
+    let build = bench.builder.start(bench.order(1));
+    build.stop(StopReason::Interrupted);
+    build.stop(StopReason::Cancelled);
+    let told = bench.follow(build, |_, _| {});
+    // It may have been too quick to be stopped; if it was, its reason is the first one.
+    assert!(
+        [Outcome::Stopped(StopReason::Interrupted), Outcome::Done].contains(&told.finished.outcome),
+        "{:?}",
+        told.finished
+    );
+}
+
+#[test]
+fn steps_that_tidy_up_run_after_a_cancel() {
+    let tidy = api::Step { always: true, ..sh("echo tidied") };
+    let steps = vec![sh("echo ready; sleep 60"), sh("echo skipped"), tidy];
+    let bench = bench(true, Fixed { steps, ..Fixed::default() });
+    let told = bench.follow(bench.start(1), stop_at("ready"));
+    assert_eq!(told.finished.outcome, STOPPED);
+    let lines: Vec<_> = told.log.lines().collect();
+    assert!(lines.contains(&"tidied") && !lines.contains(&"skipped"), "{}", told.log);
+}
+
+#[test]
+fn silence_and_length_have_limits_with_causes_of_their_own() {
+    let mut silent = bench(false, plan("echo one; sleep 60"));
+    silent.limits.silence = Duration::from_millis(300);
+    assert_eq!(silent.build(1).failure().cause, Cause::Silent);
+    let mut long = bench(false, plan("while true; do echo x; sleep 0.02; done"));
+    long.limits.total = Duration::from_millis(400);
+    let told = long.build(1);
+    assert_eq!(told.failure().cause, Cause::Timeout);
+    assert!(told.failure().message.contains("longer than"), "{:?}", told.failure());
+}
+
+#[test]
+fn a_daemon_that_left_its_session_is_found_and_killed() {
+    for sandbox in [false, true] {
+        // Nothing ties it to the build but its environment and where it came from.
+        let script = "setsid sh -c 'cd /; exec sleep 300' </dev/null >/dev/null 2>&1 & \
+                      echo > ../output/i; sleep 0.1";
+        let bench = bench(sandbox, plan(script));
+        let told = bench.build(1);
+        told.assert_done();
+        assert!(processes_below(&bench.path("build")).is_empty(), "{}", told.log);
+        assert_eq!(told.log.contains("was still running"), !sandbox, "{}", told.log);
+    }
+}
+
+#[test]
+fn a_child_that_keeps_the_pipe_open_does_not_hold_up_the_end() {
+    let begun = Instant::now();
+    let bench = bench(false, plan("setsid sleep 300 & echo > ../output/i; sleep 0.1"));
+    bench.build(1).assert_done();
+    assert!(begun.elapsed() < Duration::from_secs(30));
+    assert!(processes_below(&bench.path("build")).is_empty());
+}
+
+#[test]
+fn mounts_and_loop_devices_are_freed() {
+    if !is_root() {
+        println!("skipped: mounting needs root");
+        return;
+    }
+    let script = "mkdir m; mount -t tmpfs none m && echo mounted; mkdir 'm/a b'; \
+                  mount --bind /etc 'm/a b'; truncate -s 1M disk; losetup -f disk && echo looped; \
+                  echo > ../output/i";
+    let bench = bench(false, plan(script));
+    let told = bench.build(1);
+    told.assert_done();
+    let lines: Vec<_> = told.log.lines().collect();
+    if !lines.contains(&"mounted") || !lines.contains(&"looped") {
+        println!("skipped in part: this kernel does not let us: {}", told.log);
+    }
+    for (word, found) in [("mounted", "was still mounted"), ("looped", "still held")] {
+        assert_eq!(lines.contains(&word), told.log.contains(found), "{}", told.log);
+    }
+    assert!(std::path::Path::new("/etc/passwd").exists(), "a file behind a mount was lost");
+    let mounts = std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+    assert!(!mounts.contains(&bench.path("build").display().to_string()));
+}
+
+#[test]
+fn a_build_nobody_listens_to_any_more_ends() {
+    let bench = bench(true, plan("echo ready; sleep 300"));
+    let mut build = bench.start(1);
+    while !matches!(
+        build.events.blocking_recv(),
+        Some(img::builder::protocol::Event::Started { .. })
+    ) {}
+    drop(build);
+    let gone = || std::fs::read_dir(bench.path("build")).unwrap().count() == 0;
+    assert!(crate::bench::soon(gone));
+    assert!(processes_below(&bench.path("build")).is_empty());
+}
+
+#[test]
+fn the_next_start_sweeps_what_a_dead_process_left() {
+    let bench = bench(false, plan("true"));
+    std::fs::create_dir_all(bench.path("build/00000009/work/deep")).unwrap();
+    std::fs::write(bench.path("build/00000009/work/deep/f"), b"x").unwrap();
+    std::fs::create_dir_all(bench.path("trash/00000003-1")).unwrap();
+    let said = bench.builder.sweep();
+    assert!(said.iter().any(|s| s.contains("build/00000009")), "{said:?}");
+    assert_eq!(std::fs::read_dir(bench.path("build")).unwrap().count(), 0);
+    assert_eq!(std::fs::read_dir(bench.path("trash")).unwrap().count(), 0);
+    assert!(bench.builder.sweep().is_empty());
+}

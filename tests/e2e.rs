@@ -1,0 +1,151 @@
+//! The everyday path with real tools: a Debian tree by mmdebstrap, a disk made of it by genimage,
+//! and a machine that boots that disk to a marker.
+
+mod common;
+
+use common::{Service, said, skip, until};
+use std::{
+    path::{Path, PathBuf},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+/// What the image prints on its console when it is up.
+const MARKER: &str = "IMG-BOOT-OK";
+/// Longest the emulated machine may take: it runs without hardware support.
+const BOOT: Duration = Duration::from_secs(300);
+
+fn example(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("plugins").join(name)
+}
+
+fn has(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).any(|dir| dir.join(program).is_file());
+    if !found {
+        skip(&format!("`{program}` is not installed"));
+    }
+    found
+}
+
+/// Debian's name for this machine.
+fn arch() -> String {
+    let output = Command::new("dpkg").arg("--print-architecture").output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+fn service() -> Service {
+    Service::with_config("[build]\nslots = 1\n")
+}
+
+fn image_path(job: &serde_json::Value) -> PathBuf {
+    let artifacts = job["artifacts"].as_array().unwrap();
+    let image = artifacts.iter().find(|a| a["role"] == "image").unwrap();
+    image["path"].as_str().unwrap_or_else(|| panic!("no path in {image}")).into()
+}
+
+#[test]
+fn a_debian_tree_becomes_a_disk_that_boots() {
+    if !["mmdebstrap", "genimage", "genext2fs", "qemu-system-x86_64", "dpkg-deb"]
+        .iter()
+        .all(|p| has(p))
+    {
+        return;
+    }
+    if arch() != "amd64" {
+        skip("the machine to boot on is x86_64");
+        return;
+    }
+    let service = service();
+    let tree = service.submit(&example("mmdebstrap/examples/busybox.toml"), "tar", "amd64", &[]);
+    let job = service.wait(tree);
+    assert_eq!(job["state"], "done", "{job:#}\n{}", service.log(tree));
+
+    let tree = tree.to_string();
+    let input = ["--input-job", tree.as_str()];
+    let disk = service.submit(&example("genimage/examples/disk.cfg"), "hdimage", "amd64", &input);
+    let job = service.wait(disk);
+    assert_eq!(job["state"], "done", "{job:#}\n{}", service.log(disk));
+    common::assert_nothing_left(&service);
+
+    let Some(kernel) = kernel() else { return };
+    let console = boot(&kernel, &image_path(&job));
+    assert!(console.contains(MARKER), "the image did not come up:\n{console}");
+}
+
+/// Debian's cloud kernel, fetched once and kept in the user's cache.
+fn kernel() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))?;
+    let kept = cache.join("img/boot/vmlinuz");
+    if kept.is_file() {
+        return Some(kept);
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let run = |program: &str, args: &[&str]| {
+        let output = Command::new(program).args(args).current_dir(dir.path()).output().unwrap();
+        assert!(output.status.success(), "{program} {args:?}: {}", said(&output));
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    };
+    let depends = run("apt-cache", &["depends", "linux-image-cloud-amd64"]);
+    let package = depends
+        .lines()
+        .filter_map(|l| l.trim().strip_prefix("Depends: "))
+        .find(|p| p.starts_with("linux-image-"));
+    let Some(package) = package else {
+        skip("apt knows no linux-image-cloud-amd64");
+        return None;
+    };
+    run("apt-get", &["download", "-qq", package]);
+    let deb = std::fs::read_dir(dir.path()).unwrap().next().unwrap().unwrap().path();
+    run("dpkg-deb", &["-x", deb.to_str().unwrap(), "kernel"]);
+    let boot = dir.path().join("kernel/boot");
+    let vmlinuz = std::fs::read_dir(boot)
+        .unwrap()
+        .flatten()
+        .map(|e| e.path())
+        .find(|p| p.file_name().is_some_and(|n| n.to_string_lossy().starts_with("vmlinuz")))
+        .expect("a kernel in the package");
+    std::fs::create_dir_all(kept.parent().unwrap()).unwrap();
+    let new = kept.with_extension(std::process::id().to_string());
+    std::fs::copy(vmlinuz, &new).unwrap();
+    std::fs::rename(&new, &kept).unwrap();
+    Some(kept)
+}
+
+/// Boots a copy of the disk without hardware support; returns the console.
+fn boot(kernel: &Path, disk: &Path) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let (copy, console) = (dir.path().join("disk.img"), dir.path().join("console"));
+    std::fs::copy(disk, &copy).unwrap();
+    let mut machine = Command::new("qemu-system-x86_64")
+        .args(["-accel", "tcg", "-m", "256", "-nographic", "-no-reboot", "-nic", "none"])
+        .args(["-append", "console=ttyS0 root=/dev/nvme0n1p1 rw panic=-1 quiet"])
+        .arg("-kernel")
+        .arg(kernel)
+        .arg("-drive")
+        .arg(format!("file={},format=raw,if=none,id=disk", copy.display()))
+        .args(["-device", "nvme,drive=disk,serial=img"])
+        .arg("-serial")
+        .arg(format!("file:{}", console.display()))
+        .args(["-monitor", "none", "-display", "none"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    let read = || {
+        let bytes = std::fs::read(&console).unwrap_or_default();
+        String::from_utf8_lossy(&bytes).into_owned()
+    };
+    until("the marker, or the end of the machine", || {
+        let over = machine.try_wait().unwrap().is_some() || begun.elapsed() > BOOT;
+        (over || read().contains(MARKER)).then_some(())
+    });
+    let _ = machine.kill();
+    let output = machine.wait_with_output().unwrap();
+    println!("booted in {} ms", begun.elapsed().as_millis());
+    format!("{}{}", read(), String::from_utf8_lossy(&output.stderr))
+}
