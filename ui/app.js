@@ -416,8 +416,10 @@
   // Sends a large file with a progress bar, then shows the answer as the browser would have.
   const BIG = 200 * 1024;
   const uploading = (form, file) => {
+    let plain = false;
     form.addEventListener("submit", (event) => {
       dirty = false;
+      if (plain) return;
       const size = form.elements.source.value === "upload" ? (file.files[0]?.size ?? 0) : 0;
       if (size < BIG) return;
       event.preventDefault();
@@ -430,7 +432,10 @@
         if (e.lengthComputable) $("progress", place).value = (100 * e.loaded) / e.total;
       });
       request.addEventListener("load", () => turnTo(request.responseText, request.responseURL));
-      request.addEventListener("error", () => form.submit());
+      request.addEventListener("error", () => {
+        plain = true;
+        form.requestSubmit(event.submitter);
+      });
       place.hidden = false;
       request.send(data);
     });
@@ -466,7 +471,10 @@
   setUp();
   setInterval(tick, 1000);
   addEventListener("popstate", () => location.reload());
-  addEventListener("pagehide", leave);
-  addEventListener("pageshow", (event) => event.persisted && setUp());
+  addEventListener("pagehide", () => {
+    // Shown again from the browser's memory, a live page would be deaf: load it anew.
+    if (streams.size) addEventListener("pageshow", (event) => event.persisted && location.reload());
+    leave();
+  });
   addEventListener("beforeunload", (event) => dirty && event.preventDefault());
 })();

@@ -5,7 +5,7 @@ use crate::{
     app::SessionView,
     domain::{Timestamp, Verb},
 };
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{DOCTYPE, Markup, html};
 
 /// What every page needs besides its own data.
 #[derive(Clone, Debug)]
@@ -127,9 +127,9 @@ pub(super) fn page(f: &Frame, about: About, body: Markup) -> Markup {
                 (header(f, about.tab))
                 div class="page" {
                     (crumbs(about.crumbs))
-                    @if let Some(flash) = &f.flash { (flash_message(flash)) }
                     div class={ "columns " (about.shape) } {
                         main id="main" tabindex="-1" {
+                            @if let Some(flash) = &f.flash { (flash_message(flash)) }
                             @match about.heading {
                                 Some(heading) => (heading),
                                 None => h1 { (about.title) },
@@ -253,8 +253,10 @@ pub(super) fn icon(name: &str) -> Markup {
 }
 
 fn logo() -> Markup {
-    PreEscaped(
-        r##"<svg class="logo" viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path d="M12 2 21 7v10l-9 5-9-5V7z"/><path class="in" d="M12 12 21 7M12 12 3 7M12 12v10"/></svg>"##
-            .to_owned(),
-    )
+    html! {
+        svg class="logo" viewBox="0 0 24 24" aria-hidden="true" focusable="false" {
+            path d="M12 2 21 7v10l-9 5-9-5V7z" {}
+            path class="in" d="M12 12 21 7M12 12 3 7M12 12v10" {}
+        }
+    }
 }

@@ -41,3 +41,6 @@ pub use row::queue_row;
 pub use signin::{LoginPage, PasswordPage, login, set_password};
 pub use start::start;
 pub use submit::{Source, SubmitPage, submit};
+
+#[cfg(test)]
+mod tests;

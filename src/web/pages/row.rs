@@ -13,7 +13,7 @@ use crate::{
 use maud::{Markup, html};
 
 /// Characters of a failure that the table shows; the job's page has all of it.
-const WHY: usize = 120;
+const WHY: usize = 90;
 
 /// A row of the queue table; sent alone when the job changed. The columns are those of the first
 /// IMG, in its order.
@@ -100,24 +100,28 @@ pub(super) fn results(job: &Job) -> Markup {
             a href={ (base) "/files" } { "Files" } " "
         }
         @if let Some(image) = result.image() {
-            a href={ (base) "/image" } title={ (image.name) ", " (human::size_text(image.size)) } {
+            a href={ (base) "/image" } title=(human::size_text(image.size)) {
                 "Image"
             }
         }
-        @if !started && result.artifacts.is_empty() { span class="none" { "–" } }
+        @if !started && result.artifacts.is_empty() { "–" }
     }
 }
 
 fn actions(v: &JobView, csrf: &str) -> Markup {
     let base = format!("/jobs/{}", v.job.id);
     html! {
-        @if v.may_launch {
-            form method="post" action={ (base) "/launch" } {
-                (csrf_field(csrf))
-                button class="small" type="submit" { "Launch" }
+        @if v.may_launch || v.may_cancel {
+            div {
+                @if v.may_launch {
+                    form method="post" action={ (base) "/launch" } {
+                        (csrf_field(csrf))
+                        button class="small" type="submit" { "Launch" }
+                    }
+                }
+                @if v.may_cancel { a class="danger" href={ (base) "/cancel" } { "Cancel" } }
             }
         }
-        @if v.may_cancel { " " a class="danger" href={ (base) "/cancel" } { "Cancel" } }
     }
 }
 

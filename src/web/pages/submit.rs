@@ -68,6 +68,15 @@ impl SubmitPage<'_> {
         }
     }
 
+    /// What a definition is called: as the chosen runner says, else a kickstart as in the first
+    /// IMG, if anything here reads one.
+    fn definition_label(&self) -> &str {
+        let all = &self.choices.runners;
+        let kickstart = || all.iter().find(|r| r.extensions.iter().any(|e| e == "ks"));
+        let runner = self.runner().or_else(kickstart).or_else(|| all.first());
+        runner.map_or("Definition file", |r| r.definition_label.as_str())
+    }
+
     /// A text comes back as text: there is no way to fill in a file again.
     fn source(&self) -> Source {
         if self.typed.definition.is_empty() { self.source } else { Source::Paste }
@@ -148,7 +157,7 @@ fn form(f: &Frame, p: &SubmitPage) -> Markup {
 }
 
 fn definition(p: &SubmitPage) -> Markup {
-    let label = p.runner().map_or("Definition file", |r| r.definition_label.as_str());
+    let label = p.definition_label();
     let source = p.source();
     html! {
         fieldset data-help="definition" {

@@ -68,7 +68,7 @@ fn many_colours_are_brought_down_to_sixteen() {
     assert_eq!(body(b"\x1b[38:5:46mx"), "<span class=\"f10\">x</span>");
     assert_eq!(body(b"\x1b[48;2;250;250;250mx"), "<span class=\"g15\">x</span>");
     assert_eq!(body(b"\x1b[38:2::255:0:0mx"), "<span class=\"f9\">x</span>");
-    assert_eq!(body(b"\x1b[38;5;255;4mx"), "<span class=\"f15 un\">x</span>");
+    assert_eq!(body(b"\x1b[38;5;255;4mx"), "<span class=\"f7 un\">x</span>");
     assert_eq!(body(b"\x1b[38;5;999mx"), "x");
 }
 

@@ -1,0 +1,7 @@
+//! Claims that hold for every page: looks, escaping, sizes.
+
+mod budgets;
+mod gallery;
+mod hostile;
+mod html;
+mod sample;
