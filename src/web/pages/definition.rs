@@ -42,7 +42,7 @@ pub(super) fn source_size(job: &Job) -> Markup {
 pub(super) fn listing(text: &str, limit: usize, mark: Option<u32>) -> Markup {
     let marked = |n: usize| mark.is_some_and(|mark| mark as usize == n);
     html! {
-        pre class="lines code" tabindex="0" role="region" aria-label="Definition" {
+        pre class="lines code" tabindex="0" role="region" aria-label="Lines of the definition" {
             @for (n, line) in (1..).zip(text.lines().take(limit)) {
                 span id={ "D" (n) } class=(if marked(n) { "line mark" } else { "line" }) {
                     a href={ "#D" (n) } { (n) } (plain(line)) "\n"

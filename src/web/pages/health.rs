@@ -71,9 +71,9 @@ fn runner_card(runner: &RunnerHealth) -> Markup {
             h3 { (plain(&runner.name)) " " span class="meta" { (plain(&runner.id)) " " (plain(&runner.version)) } }
             p class={ "verdict " (class) } { (icon(shape)) span { (plain(&runner.status)) } }
             dl class="pairs" {
-                div { dt { "Comes from" } dd { (plain(&runner.origin)) } }
+                (pair("Comes from", &runner.origin, plain(&runner.origin)))
                 div { dt { "Can build" } dd { (runner.pairs) " pairs of image type and architecture" } }
-                div { dt { "SHA-256" } dd { code class="hash" { (runner.sha256) } } }
+                (pair("SHA-256", &runner.sha256, html! { code class="hash" { (runner.sha256) } }))
                 @for (program, found, version) in &runner.programs {
                     div class=[found.is_none().then_some("attention")] {
                         dt { "Program " code { (plain(program)) } }
@@ -91,4 +91,8 @@ fn runner_card(runner: &RunnerHealth) -> Markup {
             }
         }
     }
+}
+
+fn pair(label: &str, value: &str, shown: Markup) -> Markup {
+    html! { @if !value.is_empty() { div { dt { (label) } dd { (shown) } } } }
 }

@@ -50,8 +50,13 @@ pub fn job(f: &Frame, v: &JobView, p: &JobPage) -> Markup {
     let crumbs = [("Queue".to_owned(), "/queue".to_owned())];
     let mut about = About::new(&title, Tab::Queue);
     about.crumbs = &crumbs;
-    about.heading = Some(html! { h1 { span class="no" { "Job " (job.id) } " " (job.name) } });
-    about.aside = Some(aside(f, v));
+    about.heading = Some(html! {
+        div class="titlebar" {
+            h1 { span class="no" { "Job " (job.id) } " " (job.name) }
+            (actions(f, v))
+        }
+    });
+    about.aside = Some(aside(job));
     let live = !job.state.kind().is_final();
     page(
         f,
@@ -208,28 +213,34 @@ fn definition(job: &Job, text: &str) -> Markup {
     }
 }
 
-fn aside(f: &Frame, v: &JobView) -> Markup {
+fn actions(f: &Frame, v: &JobView) -> Markup {
     let job = &v.job;
     let base = format!("/jobs/{}", job.id);
     html! {
-        aside class="side" aria-label="Actions and links" {
-            div id="actions" {
-                @if let Some(image) = job.result.image() {
-                    a class="btn main" href={ (base) "/image" } {
-                        (icon("download")) span { "Image" } " "
-                        small { (human::size_text(image.size)) }
-                    }
-                }
-                @if v.may_launch {
-                    form method="post" action={ (base) "/launch" } {
-                        @if let Some(session) = f.session { (csrf(session)) }
-                        button class="main" type="submit" { "Launch" }
-                    }
-                }
-                @if v.may_cancel {
-                    a class="btn danger" href={ (base) "/cancel" } { (icon("stop")) span { "Cancel" } }
+        div id="actions" {
+            @if let Some(image) = job.result.image() {
+                a class="btn main" href={ (base) "/image" } {
+                    (icon("download")) span { "Image" } " "
+                    small { (human::size_text(image.size)) }
                 }
             }
+            @if v.may_launch {
+                form method="post" action={ (base) "/launch" } {
+                    @if let Some(session) = f.session { (csrf(session)) }
+                    button class="main" type="submit" { "Launch" }
+                }
+            }
+            @if v.may_cancel {
+                a class="btn danger" href={ (base) "/cancel" } { (icon("stop")) span { "Cancel" } }
+            }
+        }
+    }
+}
+
+fn aside(job: &Job) -> Markup {
+    let base = format!("/jobs/{}", job.id);
+    html! {
+        aside class="side" aria-label="About this job" {
             (who(job))
             h2 { "Go to" }
             ul class="links" {

@@ -50,14 +50,14 @@ pub fn log(f: &Frame, v: &JobView, p: &LogPage) -> Markup {
                     }
                     (tools(job, false))
                 }
-                (pager(job, p))
+                (pager(job, p, "Pages of the log, above"))
                 @if p.lines == 0 { p class="empty" { "Nothing was printed yet." } }
                 @else {
                     pre class="lines" tabindex="0" role="region" aria-label="Log lines" data-lines {
                         (p.html)
                     }
                 }
-                (pager(job, p))
+                (pager(job, p, "Pages of the log, below"))
             }
         },
     )
@@ -106,14 +106,14 @@ fn first_error(job: &Job) -> Markup {
     }
 }
 
-fn pager(job: &Job, p: &LogPage) -> Markup {
+fn pager(job: &Job, p: &LogPage, label: &str) -> Markup {
     let step = p.per_page.max(1);
     let last = p.lines.saturating_sub(1) / step * step + 1;
     let end = p.lines.min(p.from_line.saturating_add(step) - 1);
     let url = |from: u64| format!("/jobs/{}/log?from={from}", job.id);
     html! {
         @if p.lines > step || p.from_line > 1 {
-            nav class="pager" aria-label="Pages of the log" {
+            nav class="pager" aria-label=(label) {
                 @if p.from_line > 1 {
                     a href=(url(1)) { "First" }
                     a rel="prev" href=(url(p.from_line.saturating_sub(step).max(1))) { "← Earlier" }
