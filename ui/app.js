@@ -172,7 +172,7 @@
       hits = wanted ? [...lines.children].filter((l) => l.textContent.toLowerCase().includes(wanted)) : [];
       for (const line of hits) line.classList.add("hit");
       at = -1;
-      found.textContent = !wanted ? "" : hits.length ? `${hits.length} lines` : "no line";
+      found.textContent = !wanted ? "" : hits.length === 1 ? "1 line" : `${hits.length} lines`;
     };
     let timer;
     input.addEventListener("input", () => {
@@ -199,8 +199,17 @@
       button.setAttribute("aria-pressed", on);
       if (on) lines.scrollTop = lines.scrollHeight;
     };
+    const number = (html) => Number(/id="L(\d+)"/.exec(html)?.[1] ?? 0);
     // Many messages make one change of the page: a fast log costs one drawing per frame.
     const flush = () => {
+      // What would be dropped at once is not even read.
+      const newest = number(waiting.at(-1));
+      const skipped = waiting.findLastIndex((html) => number(html) <= newest - KEEP);
+      if (skipped > 0) {
+        waiting.splice(0, skipped);
+        lines.replaceChildren();
+        cut.hidden = false;
+      }
       const fresh = parse(waiting.join(""));
       waiting = [];
       $("[data-empty]", panel)?.remove();
@@ -427,7 +436,7 @@
       if (event.submitter?.name) data.set(event.submitter.name, event.submitter.value);
       const place = $("[data-upload]", form);
       const request = new XMLHttpRequest();
-      request.open("POST", form.action);
+      request.open("POST", form.getAttribute("action")); // a button is called "action", too
       request.upload.addEventListener("progress", (e) => {
         if (e.lengthComputable) $("progress", place).value = (100 * e.loaded) / e.total;
       });
