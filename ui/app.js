@@ -88,6 +88,14 @@
         body.prepend(row);
         while (body.rows.length > Number(table.dataset.size)) body.lastElementChild.remove();
       },
+      gone: (event) => document.getElementById(`job-${event.data}`)?.remove(),
+      reload: async () => {
+        const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
+        if (!answer?.ok) return;
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const fresh = $("table[data-rows]", page);
+        if (fresh) body.replaceChildren(...fresh.tBodies[0].rows);
+      },
     });
   };
 

@@ -3,7 +3,7 @@
 use super::{planner::Planner, protocol::StagedArtifact, workspace::Workspace};
 use crate::{
     domain::{JobId, Role},
-    files::{DataDir, Dir, EntryKind, FilesError},
+    files::{DataDir, Dir, EntryKind, FilesError, sync_together},
     plugin::{PluginError, api},
 };
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use std::{
     ffi::OsStr,
     fs::File,
     io::{self, Read},
-    os::unix::fs::PermissionsExt,
+    os::{fd::AsFd, unix::fs::PermissionsExt},
     path::Path,
 };
 
@@ -177,12 +177,11 @@ fn stage(
         staged.push(artifact);
     }
     staged.push(write_sums(&artifacts, &staged, &mut written)?);
-    // All bytes are on their way before the first wait for the disk.
-    for (file, name) in written {
-        file.sync_data().map_err(io_error("sync", &name))?;
-    }
-    artifacts.sync()?;
     write_list(data, job, &staged)?;
+    let path = |name: &str| format!("artifacts/{name}");
+    let mut items: Vec<_> = written.iter().map(|(file, name)| (file.as_fd(), path(name))).collect();
+    items.push((artifacts.as_fd(), path("")));
+    sync_together(&items)?;
     Ok(staged)
 }
 

@@ -61,15 +61,15 @@ impl Global {
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(Duration::from_secs(10))
             .no_proxy();
-        match &target {
-            Target::Socket(path) => builder = builder.unix_socket(path.as_path()),
-            Target::Url(url) if url.starts_with("https:") => {
-                // Only fails when one was installed already, which is as good.
-                let _ = rustls::crypto::ring::default_provider().install_default();
-                builder = self.trust(builder)?;
-            }
-            Target::Url(_) => {}
-        }
+        // Every client needs one, also where no TLS is spoken. This only fails when one was
+        // installed already, which is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        builder = match &target {
+            Target::Socket(path) => builder.unix_socket(path.as_path()).tls_certs_only([]),
+            Target::Url(url) if url.starts_with("https:") => self.trust(builder)?,
+            // Without TLS the system's certificates need not be read.
+            Target::Url(_) => builder.tls_certs_only([]),
+        };
         let http = builder.build().map_err(|e| CliError::failed("cannot set up the client", e))?;
         Ok(Client::new(http, target, self.token()?))
     }

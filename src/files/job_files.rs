@@ -1,10 +1,11 @@
 //! What belongs to one job: `jobs/<id>/{definition, request.json, log, log.idx, artifacts/}`.
 
-use super::{DataDir, Dir, FilesError, LogIndex, LogWriter, Removed, error::failed};
+use super::{DataDir, Dir, FilesError, LogIndex, LogWriter, Removed, error::failed, sync_together};
 use crate::domain::JobId;
 use std::{
     fs::File,
     io::Read,
+    os::fd::AsFd,
     sync::atomic::{AtomicU64, Ordering},
 };
 
@@ -28,7 +29,7 @@ impl DataDir {
         request_json: &[u8],
     ) -> Result<(), FilesError> {
         let dir = self.jobs().make_dir(id.dir_name(), 0o700)?;
-        fill(&dir, definition, request_json).and_then(|()| self.jobs().sync()).inspect_err(|_| {
+        fill(self.jobs(), &dir, definition, request_json).inspect_err(|_| {
             // The error that matters is the first one; the rest is swept at the next start.
             self.jobs().remove_tree(id.dir_name());
         })
@@ -180,16 +181,16 @@ fn absent<T>(found: Result<T, FilesError>) -> Result<Option<T>, FilesError> {
     }
 }
 
-/// Everything is written before anything is synced: then the journal commits once or twice
-/// instead of four times.
-fn fill(dir: &Dir, definition: &[u8], request_json: &[u8]) -> Result<(), FilesError> {
+fn fill(jobs: &Dir, dir: &Dir, definition: &[u8], request_json: &[u8]) -> Result<(), FilesError> {
     dir.make_dir(ARTIFACTS, 0o700)?;
     let definition = dir.write_new(DEFINITION, definition, MODE)?;
     let request = dir.write_new(REQUEST, request_json, MODE)?;
-    for (file, name) in [(definition, DEFINITION), (request, REQUEST)] {
-        file.sync_all().map_err(failed("sync", dir.shown(name)))?;
-    }
-    dir.sync()
+    sync_together(&[
+        (definition.as_fd(), dir.shown(DEFINITION)),
+        (request.as_fd(), dir.shown(REQUEST)),
+        (dir.as_fd(), dir.shown("")),
+        (jobs.as_fd(), jobs.shown("")),
+    ])
 }
 
 #[cfg(test)]

@@ -136,6 +136,11 @@ impl LogWriter {
         self.len == 0
     }
 
+    /// Starts writing the log back, without waiting for the disk.
+    pub fn write_back(&self) {
+        super::sync::write_back(self.log.as_fd());
+    }
+
     /// Everything to disk (fsync). The index is not synced: it is made again from the log.
     ///
     /// # Errors

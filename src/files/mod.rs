@@ -10,6 +10,7 @@ mod layout;
 mod log;
 mod log_index;
 mod remove;
+mod sync;
 mod usage;
 
 pub use data_dir::DataDir;
@@ -19,4 +20,5 @@ pub use layout::Layout;
 pub use log::LogWriter;
 pub use log_index::LogIndex;
 pub use remove::Removed;
+pub use sync::sync_together;
 pub use usage::Space;

@@ -74,10 +74,12 @@ impl Chores {
         do_chore(&app, Chore::ExpireSessions, clock()).await;
         self.scheduler.start().await?;
         loop {
-            tokio::select! {
-                Some(chore) = self.due.recv() => do_chore(&app, chore, clock()).await,
-                _ = stop.wait_for(|stop| *stop) => break,
-            }
+            let chore = tokio::select! {
+                chore = self.due.recv() => chore,
+                _ = stop.wait_for(|stop| *stop) => None,
+            };
+            let Some(chore) = chore else { break };
+            do_chore(&app, chore, clock()).await;
         }
         self.scheduler.shutdown().await?;
         Ok(())

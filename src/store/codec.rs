@@ -97,13 +97,16 @@ fn unseal(bytes: &[u8]) -> Result<(u8, &[u8]), Damage> {
 /// How many pieces the value in a record's place speaks of; 0 for an ordinary record.
 pub(super) fn parts_of(value: &[u8]) -> u16 {
     match unseal(value) {
-        Ok((IN_PARTS, [a, b])) => u16::from_be_bytes([*a, *b]),
+        Ok((IN_PARTS, [a, b, ..])) => u16::from_be_bytes([*a, *b]),
         _ => 0,
     }
 }
 
-/// Cuts a long record: what stands in its place, and the pieces. `None` if it is short enough.
-pub(super) fn cut(bytes: &[u8]) -> Result<Option<(Vec<u8>, Vec<Vec<u8>>)>, StoreError> {
+/// What stands in a long record's place, and its pieces.
+pub(super) type Cut = (Vec<u8>, Vec<Vec<u8>>);
+
+/// Cuts a long record. `None` if it is short enough.
+pub(super) fn cut(bytes: &[u8]) -> Result<Option<Cut>, StoreError> {
     if bytes.len() <= LONGEST {
         return Ok(None);
     }
@@ -117,8 +120,11 @@ pub(super) fn cut(bytes: &[u8]) -> Result<Option<(Vec<u8>, Vec<Vec<u8>>)>, Store
             LONGEST * MOST_PARTS
         ),
     })?;
-    let [a, b] = count.to_be_bytes();
-    Ok(Some((add_checksum(vec![IN_PARTS, a, b]), parts)))
+    // With the checksum of the whole in it, the place changes whenever a piece does.
+    let mut place = vec![IN_PARTS];
+    place.extend_from_slice(&count.to_be_bytes());
+    place.extend_from_slice(&crc32fast::hash(bytes).to_be_bytes());
+    Ok(Some((add_checksum(place), parts)))
 }
 
 #[cfg(test)]

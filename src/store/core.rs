@@ -4,21 +4,25 @@
 use super::{
     StoreError, engine,
     engine::{Engine, io},
-    keys::{self, Space},
+    keys::{self, Space, meta},
+    mark::{Mark, MarkFile},
     overlay::Overlay,
 };
 use crate::domain::{Group, Queue, Site};
 use std::{
     collections::BTreeSet,
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 /// Bytes set aside on the disk ahead of sled's writes; far more than one group of changes takes.
-const AHEAD: u64 = 8 * 1024 * 1024;
-/// With less than this left of it, more is set aside.
-const LEAST_AHEAD: u64 = 4 * 1024 * 1024;
+const AHEAD: u64 = 4 * 1024 * 1024;
+/// With less than this left of it, more is set aside: two of sled's segments.
+const LEAST_AHEAD: u64 = 1024 * 1024;
 /// How long to wait for readers before the engine is opened again.
 const READERS_PATIENCE: Duration = Duration::from_secs(5);
 const READERS_STEP: Duration = Duration::from_millis(1);
@@ -29,6 +33,9 @@ pub(super) struct Core {
     /// `None` only after it could not be opened again.
     engine: RwLock<Option<Arc<Engine>>>,
     gate: Mutex<Gate>,
+    mark: MarkFile,
+    /// Number of the last commit.
+    pub(super) commits: AtomicU64,
     /// Job numbers that may be given out.
     pub(super) ids: Mutex<Ids>,
     /// Reserved numbers below this one are void. No lock: whoever holds the gate sets it, while
@@ -50,6 +57,8 @@ pub(super) struct Gate {
     broken: Option<Overlay>,
     /// Up to where sled's file may grow without asking the disk for room.
     set_aside_to: u64,
+    /// Where it ended when that was last looked at.
+    end: u64,
 }
 
 /// Reserved job numbers: `next..limit`.
@@ -65,8 +74,10 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Core {
-    pub(super) fn new(dir: &Path, engine: Engine) -> Self {
+    pub(super) fn new(dir: &Path, engine: Engine, mark: MarkFile) -> Self {
         Self {
+            mark,
+            commits: AtomicU64::new(0),
             dir: dir.to_owned(),
             engine: RwLock::new(Some(Arc::new(engine))),
             gate: Mutex::default(),
@@ -102,16 +113,22 @@ impl Core {
 
     /// Applies `changes` and puts them on disk. After an error they are not there, or are taken
     /// back as soon as the disk answers again.
-    pub(super) fn commit(&self, gate: &mut Gate, changes: &Overlay) -> Result<(), StoreError> {
+    pub(super) fn commit(&self, gate: &mut Gate, mut changes: Overlay) -> Result<(), StoreError> {
+        let number = self.commits.load(Ordering::SeqCst).saturating_add(1);
+        let bytes = number.to_be_bytes().to_vec();
+        changes.set(Space::Meta, meta::COMMITS.to_vec(), Some(bytes));
         self.room(gate, changes.bytes() as u64)?;
         let engine = self.engine()?;
-        let before = engine.before(changes)?;
-        let done = engine.apply(changes).and_then(|()| self.sync(&engine));
-        drop(engine);
+        let before = engine.before(&changes)?;
+        let done = engine.apply(&changes).and_then(|()| self.sync(&engine));
         if let Err(error) = done {
+            drop(engine);
             return Err(self.broke(gate, before, error));
         }
-        self.changed(changes);
+        self.commits.store(number, Ordering::SeqCst);
+        let next_job = engine.number(Space::Meta, meta::NEXT_JOB)?.unwrap_or(0);
+        self.mark.note(Mark { commits: number, next_job });
+        self.changed(&changes);
         Ok(())
     }
 
@@ -133,9 +150,12 @@ impl Core {
         let engine = self.engine()?;
         // Pages are written again around what changes in them.
         let need = bytes.saturating_mul(4).saturating_add(LEAST_AHEAD);
-        if engine.end().saturating_add(need) > gate.set_aside_to {
+        let end = engine.end();
+        // A file that has become shorter has given back what was set aside behind its end.
+        if end < gate.end || end.saturating_add(need) > gate.set_aside_to {
             gate.set_aside_to = engine.set_aside(need.max(AHEAD))?;
         }
+        gate.end = end;
         Ok(())
     }
 

@@ -27,6 +27,9 @@ const LOCK_STEP: Duration = Duration::from_millis(10);
 /// What to do about damage, at the end of every message that speaks of it.
 pub(super) const WAY_OUT: &str = "stop the service and run `img fsck --repair`; if that does not \
     help, move the directory aside and run `img restore FILE` with the last backup";
+/// What to do about a store that cannot be opened at all.
+pub(super) const RESTORE: &str =
+    "move the directory aside and run `img restore FILE` with the last backup";
 
 /// An opened sled.
 pub(super) struct Engine {
@@ -48,7 +51,7 @@ impl Engine {
         let made = guarded("open", || {
             Space::ALL.iter().map(|s| db.open_tree(s.tree_name())).collect::<Result<Vec<_>, _>>()
         });
-        let trees = made.map_err(|e| refuse(dir, &e.to_string()))?;
+        let trees = made.map_err(|e| unreadable(dir, &e.to_string()))?;
         let file = File::options().read(true).write(true).open(dir.join("db"));
         let file = file.map_err(|e| refuse(dir, &e.to_string()))?;
         if fresh {
@@ -66,6 +69,11 @@ impl Engine {
     pub(super) fn get(&self, space: Space, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
         let tree = self.tree(space)?;
         Ok(guarded("read", || tree.get(key))?.map(|value| value.to_vec()))
+    }
+
+    /// The number that stands in a place.
+    pub(super) fn number(&self, space: Space, key: &[u8]) -> Result<Option<u64>, StoreError> {
+        Ok(self.get(space, key)?.as_deref().and_then(super::keys::number))
     }
 
     /// True if something stands in a place.
@@ -236,9 +244,17 @@ fn open_locked(dir: &Path) -> Result<sled::Db, StoreError> {
                 let way = "another process holds it: stop the img that uses it, or ask that one";
                 return Err(refuse(dir, way));
             }
-            Err(e) => return Err(refuse(dir, &e.to_string())),
+            Err(StoreError::Io { reason, .. }) => return Err(unreadable(dir, &reason)),
+            Err(e) => return Err(unreadable(dir, &e.to_string())),
         }
     }
+}
+
+/// The refusal to open what cannot be read, with the way out said once.
+fn unreadable(dir: &Path, reason: &str) -> StoreError {
+    let reason = reason.split(WAY_OUT).next().unwrap_or(reason);
+    let reason: String = reason.trim_end_matches([':', ' ']).chars().take(300).collect();
+    refuse(dir, &format!("{reason}: {RESTORE}"))
 }
 
 fn locked(error: &StoreError) -> bool {

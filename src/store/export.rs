@@ -131,6 +131,9 @@ fn bad(reason: impl std::fmt::Display) -> StoreError {
     io("import", format!("{reason}: nothing was written, take another backup file"))
 }
 
+/// A record with its space and key.
+type Carried = (Space, Vec<u8>, Vec<u8>);
+
 struct Incoming<'a> {
     input: BufReader<&'a mut File>,
     hash: Sha256,
@@ -190,7 +193,7 @@ impl<'a> Incoming<'a> {
     }
 
     /// The next record; `None` at the end, once count and checksum have been found right.
-    fn next(&mut self) -> Result<Option<(Space, Vec<u8>, Vec<u8>)>, StoreError> {
+    fn next(&mut self) -> Result<Option<Carried>, StoreError> {
         let [space] = self.take::<1>()?;
         if space == END {
             return self.end().map(|()| None);
@@ -262,7 +265,7 @@ fn note(core: &Core, gate: &mut Gate) -> Result<(), StoreError> {
     let mut note = Overlay::default();
     let word = Unfinished::Import.word().to_vec();
     note.set(Space::Meta, meta::UNFINISHED.to_vec(), Some(word));
-    core.commit(gate, &note)
+    core.commit(gate, note)
 }
 
 fn fill(core: &Core, gate: &mut Gate, spool: &mut File) -> Result<(), StoreError> {

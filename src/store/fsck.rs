@@ -226,8 +226,7 @@ impl Check {
     }
 
     fn numbers(&mut self) -> Result<(), StoreError> {
-        let next = self.engine.get(Space::Meta, meta::NEXT_JOB)?;
-        let next = next.as_deref().and_then(keys::number).unwrap_or(0);
+        let next = self.engine.number(Space::Meta, meta::NEXT_JOB)?.unwrap_or(0);
         if next <= self.last_job {
             let last = self.last_job;
             self.find(format!("the next job number {next} is not above the last job {last}"));
@@ -307,7 +306,7 @@ pub(super) fn rebuild(core: &Core, gate: &mut Gate) -> Result<(), StoreError> {
     let mut note = Overlay::default();
     let word = Unfinished::Rebuild.word().to_vec();
     note.set(Space::Meta, meta::UNFINISHED.to_vec(), Some(word));
-    core.commit(gate, &note)?;
+    core.commit(gate, note)?;
     let engine = core.engine()?;
     for space in [Space::Facets, Space::Index, Space::Counters] {
         engine.clear(space)?;
@@ -384,7 +383,7 @@ impl Derived {
         }
         self.piece.set(Space::Meta, meta::AUDIT_HEAD.to_vec(), audit_head(engine)?);
         self.piece.set(Space::Meta, meta::UNFINISHED.to_vec(), None);
-        core.commit(gate, &self.piece)
+        core.commit(gate, self.piece)
     }
 }
 

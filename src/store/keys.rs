@@ -126,6 +126,8 @@ pub(super) mod meta {
     pub(in crate::store) const NEXT_JOB: &[u8] = b"next-job";
     /// The next audit line's number, `u64`, and the hash of the last line.
     pub(in crate::store) const AUDIT_HEAD: &[u8] = b"audit-head";
+    /// How many commits there were, `u64`.
+    pub(in crate::store) const COMMITS: &[u8] = b"commits";
     /// What a crash has cut short, see [`super::Unfinished`].
     pub(in crate::store) const UNFINISHED: &[u8] = b"unfinished";
 }

@@ -8,7 +8,7 @@
 //! | `codec`, `records`, `people` | how a record looks on disk |
 //! | `keys`, `facets` | where it lies, and what is derived from a job: indexes and counters |
 //! | `engine`, `overlay` | sled itself, and changes that are not there yet |
-//! | `open`, `fsck`, `export` | starting, checking and carrying away |
+//! | `open`, `mark`, `fsck`, `export` | starting, noticing a loss, checking, carrying away |
 #![warn(missing_docs)]
 
 mod codec;
@@ -19,6 +19,7 @@ mod facets;
 mod fsck;
 mod handle;
 mod keys;
+mod mark;
 mod open;
 mod overlay;
 mod people;

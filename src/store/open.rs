@@ -3,9 +3,10 @@
 use super::{
     OpenReport, Store, StoreError,
     core::{Core, Gate},
-    engine::{Engine, aside, refuse},
+    engine::{Engine, RESTORE, aside, refuse},
     fsck,
     keys::{Space, Unfinished, meta},
+    mark::{Mark, MarkFile},
     overlay::Overlay,
     reads::last_job,
 };
@@ -27,8 +28,9 @@ impl Store {
     /// Another process holds it, it is newer, or it cannot be read at all; says the way out.
     pub fn open(dir: &Path) -> Result<(Self, OpenReport), StoreError> {
         let (engine, _) = Engine::open(dir)?;
-        let core = Core::new(dir, engine);
-        let mut report = prepare(&core)?;
+        let (file, mark) = MarkFile::open(dir).map_err(|e| refuse(dir, &e.to_string()))?;
+        let core = Core::new(dir, engine, file);
+        let mut report = prepare(&core, mark.unwrap_or_default())?;
         let store = Self::start(core)?;
         // Read on every page: what is damaged among them shows now.
         store.queues()?;
@@ -39,11 +41,17 @@ impl Store {
     }
 }
 
-fn prepare(core: &Core) -> Result<OpenReport, StoreError> {
+fn prepare(core: &Core, mark: Mark) -> Result<OpenReport, StoreError> {
     let mut report = OpenReport::default();
     let mut gate = core.gate();
     let engine = core.engine()?;
+    let commits = engine.number(Space::Meta, meta::COMMITS)?.unwrap_or(0);
+    core.commits.store(commits.max(mark.commits), Ordering::SeqCst);
+    report.lost_commits = mark.commits.saturating_sub(commits);
     match format_of(core, &engine)? {
+        None if mark.commits > 0 => {
+            return Err(refuse(&core.dir, &format!("its records are gone: {RESTORE}")));
+        }
         None => {
             write_format(core, &mut gate)?;
             report.created = true;
@@ -59,9 +67,25 @@ fn prepare(core: &Core) -> Result<OpenReport, StoreError> {
             report.upgraded_from = Some(older);
         }
     }
+    if report.lost_commits > 0 {
+        lost(core, &mut gate, report.lost_commits, mark)?;
+    }
     number_jobs(core, &mut gate)?;
     core.changed_all()?;
     Ok(report)
+}
+
+/// Part of the store is gone. No job number of that part is given again: its files may be there.
+fn lost(core: &Core, gate: &mut Gate, commits: u64, mark: Mark) -> Result<(), StoreError> {
+    tracing::error!(
+        commits,
+        "the store's file is damaged and acknowledged writes are gone: compare with the last backup"
+    );
+    let next = core.engine()?.number(Space::Meta, meta::NEXT_JOB)?.unwrap_or(0);
+    let mut changes = Overlay::default();
+    let next = next.max(mark.next_job).to_be_bytes().to_vec();
+    changes.set(Space::Meta, meta::NEXT_JOB.to_vec(), Some(next));
+    core.commit(gate, changes)
 }
 
 /// `None` for a store without anything in it.
@@ -83,12 +107,10 @@ fn format_of(core: &Core, engine: &Engine) -> Result<Option<u32>, StoreError> {
     }
 }
 
-const RESTORE: &str = "move the directory aside and run `img restore FILE` with the last backup";
-
 fn write_format(core: &Core, gate: &mut Gate) -> Result<(), StoreError> {
     let mut changes = Overlay::default();
     changes.set(Space::Meta, meta::FORMAT.to_vec(), Some(FORMAT.to_be_bytes().to_vec()));
-    core.commit(gate, &changes)
+    core.commit(gate, changes)
 }
 
 /// Ends what a crash has cut short.
@@ -114,22 +136,21 @@ pub(super) fn empty(core: &Core, gate: &mut Gate) -> Result<(), StoreError> {
     for key in [meta::NEXT_JOB, meta::AUDIT_HEAD, meta::UNFINISHED] {
         changes.set(Space::Meta, key.to_vec(), None);
     }
-    core.commit(gate, &changes)
+    core.commit(gate, changes)
 }
 
 /// Makes sure that no number of an existing job is given again.
 pub(super) fn number_jobs(core: &Core, gate: &mut Gate) -> Result<(), StoreError> {
     let least = last_job(core)?.saturating_add(1);
     let engine = core.engine()?;
-    let bytes = engine.get(Space::Meta, meta::NEXT_JOB)?;
-    let next = bytes.as_deref().and_then(super::keys::number).unwrap_or(0);
+    let next = engine.number(Space::Meta, meta::NEXT_JOB)?.unwrap_or(0);
     core.least_id.store(least, Ordering::SeqCst);
     if next >= least {
         return Ok(());
     }
     let mut changes = Overlay::default();
     changes.set(Space::Meta, meta::NEXT_JOB.to_vec(), Some(least.to_be_bytes().to_vec()));
-    core.commit(gate, &changes)
+    core.commit(gate, changes)
 }
 
 /// Moves a store that cannot be opened to `<dir>.damaged-<n>`, so that a new one can be made in

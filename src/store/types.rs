@@ -174,6 +174,9 @@ pub struct OpenReport {
     pub upgraded_from: Option<u32>,
     /// Damaged records that were put aside.
     pub quarantined: u64,
+    /// Acknowledged groups of writes that are gone, because the file is damaged where they were.
+    /// Said once: what can be brought back, only a backup knows.
+    pub lost_commits: u64,
 }
 
 /// What `Store::fsck` found.

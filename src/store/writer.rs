@@ -134,7 +134,7 @@ fn carry_out(core: &Core, group: &mut [Box<dyn Change>]) -> Result<(), StoreErro
         change.run(&engine, &mut changes);
     }
     drop(engine);
-    if changes.is_empty() { Ok(()) } else { core.commit(&mut gate, &changes) }
+    if changes.is_empty() { Ok(()) } else { core.commit(&mut gate, changes) }
 }
 
 /// Job numbers that were reserved and not used are free again after an orderly end.
@@ -148,7 +148,7 @@ pub(super) fn give_back(core: &Core) -> Result<(), StoreError> {
     changes.set(super::keys::Space::Meta, meta::NEXT_JOB.to_vec(), Some(next));
     let mut gate = core.gate();
     core.ready(&mut gate)?;
-    core.commit(&mut gate, &changes)?;
+    core.commit(&mut gate, changes)?;
     ids.limit = ids.next;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Builds that do not end by themselves.
 
-use crate::bench::{Fixed, bench, is_root, plan, processes_below, sh, stop_at};
+use crate::bench::{Fixed, bench, bench_in, is_root, plan, processes_below, sh, stop_at};
 use img::{
     builder::protocol::{Outcome, StopReason},
     domain::Cause,
@@ -53,6 +53,20 @@ fn one_that_ignores_everything_is_killed() {
         assert!(told.log.contains("[img] killed"), "{}", told.log);
         assert!(processes_below(&bench.path("build")).is_empty());
     }
+}
+
+#[test]
+fn a_step_outside_of_the_namespaces_is_ended_with_all_it_started() {
+    let script = "trap 'echo got INT' INT; trap '' TERM; setsid sh -c 'cd /; exec sleep 300' \
+                  </dev/null >/dev/null 2>&1 & echo ready; while true; do sleep 0.02; done";
+    let privileges = vec![api::Privilege::UserNamespaces];
+    let steps = vec![api::Step { privileges, ..sh(script) }];
+    let bench = bench(true, Fixed { steps, ..Fixed::default() });
+    let told = bench.follow(bench.start(1), stop_at("ready"));
+    assert_eq!(told.finished.outcome, STOPPED);
+    assert!(told.log.lines().any(|line| line == "got INT"), "{}", told.log);
+    assert!(processes_below(&bench.path("build")).is_empty());
+    assert_eq!(told.sandbox.contains("outside of them"), !is_root(), "{}", told.sandbox);
 }
 
 #[test]
@@ -166,4 +180,28 @@ fn the_next_start_sweeps_what_a_dead_process_left() {
     assert_eq!(std::fs::read_dir(bench.path("build")).unwrap().count(), 0);
     assert_eq!(std::fs::read_dir(bench.path("trash")).unwrap().count(), 0);
     assert!(bench.builder.sweep().is_empty());
+}
+
+#[test]
+fn a_full_disk_ends_the_build_as_the_boxs_fault() {
+    if !is_root() {
+        println!("skipped: mounting needs root");
+        return;
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    let place = tmp.path().join("small");
+    std::fs::create_dir(&place).unwrap();
+    let flags = rustix::mount::MountFlags::empty();
+    if let Err(e) = rustix::mount::mount("none", &place, "tmpfs", flags, c"size=4m") {
+        println!("skipped: this kernel does not let us mount: {e}");
+        return;
+    }
+    let inner = tempfile::tempdir_in(&place).unwrap();
+    let bench = bench_in(inner, false, plan("yes full | head -c 50000000; sleep 60"));
+    let told = bench.build(1);
+    drop(bench);
+    rustix::mount::unmount(&place, rustix::mount::UnmountFlags::empty()).unwrap();
+    assert_eq!(told.failure().cause, Cause::Box);
+    assert!(told.failure().message.contains("disk is full"), "{:?}", told.failure());
+    assert!(told.failure().suggestion.is_some());
 }

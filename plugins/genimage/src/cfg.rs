@@ -1,7 +1,7 @@
 //! Reads genimage.cfg (libconfuse's syntax) into sections and settings with their lines. It knows
 //! no option by name; it never changes a definition.
 
-use img_runner_sdk::{Diagnostic, error_at};
+use img_runner_sdk::{Diagnostic, MOST_DIAGNOSTICS, error_at};
 
 /// A `key = value`, with every value of a list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +60,13 @@ pub fn read(bytes: &[u8]) -> (Section, Vec<Diagnostic>) {
     (root, parser.diagnostics)
 }
 
+/// One more, unless there are more than anyone reads.
+fn complain(diagnostics: &mut Vec<Diagnostic>, diagnostic: Diagnostic) {
+    if diagnostics.len() <= MOST_DIAGNOSTICS {
+        diagnostics.push(diagnostic);
+    }
+}
+
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Token {
     Word(String),
@@ -86,7 +93,7 @@ fn tokens(text: &str, diagnostics: &mut Vec<Diagnostic>) -> Vec<(Token, u32)> {
             odd => {
                 let shown = odd.escape_debug();
                 let message = format!("`{shown}` cannot stand here: put it in quotes");
-                diagnostics.push(error_at(line, message));
+                complain(diagnostics, error_at(line, message));
                 (odd.len_utf8(), None)
             }
         };
@@ -106,7 +113,7 @@ fn comment(rest: &str, line: u32, diagnostics: &mut Vec<Diagnostic>) -> usize {
     let inner = rest.get(2..).unwrap_or_default();
     inner.find("*/").map_or_else(
         || {
-            diagnostics.push(error_at(line, "a comment begins here and never ends"));
+            complain(diagnostics, error_at(line, "a comment begins here and never ends"));
             rest.len()
         },
         |end| end + 4,
@@ -126,14 +133,14 @@ fn quoted(
         if c == quote && !escaped {
             if text.contains("${") {
                 let message = "`${…}` cannot work: a definition sees no environment";
-                diagnostics.push(error_at(line, message));
+                complain(diagnostics, error_at(line, message));
             }
             return (index + 1, Some(Token::Word(text)));
         }
         escaped = c == '\\' && !escaped;
         text.push(c);
     }
-    diagnostics.push(error_at(line, "a text in quotes begins here and never ends"));
+    complain(diagnostics, error_at(line, "a text in quotes begins here and never ends"));
     (rest.len(), Some(Token::Word(text)))
 }
 
@@ -172,7 +179,7 @@ impl Parser<'_> {
     }
 
     fn complain(&mut self, line: u32, message: impl Into<String>) {
-        self.diagnostics.push(error_at(line, message));
+        complain(&mut self.diagnostics, error_at(line, message));
     }
 
     /// What lies between the braces; the opening one is behind us.

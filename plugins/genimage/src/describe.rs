@@ -37,7 +37,7 @@ pub fn info() -> RunnerInfo {
             label: "genimage.cfg".into(),
             extensions: vec!["cfg".into(), "config".into()],
             required: true,
-            max_size: 1 << 20,
+            max_size: 256 << 10,
         },
         image_types: TYPES.iter().map(image_type).collect(),
         options: vec![choice_field(

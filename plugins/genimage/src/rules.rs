@@ -136,8 +136,14 @@ fn bad_image(section: &Section) -> Option<Diagnostic> {
     }
 }
 
+/// Images of one definition.
+const MOST_IMAGES: usize = 200;
+
 fn twice(root: &Section) -> Vec<Diagnostic> {
     let images = images(root);
+    if let Some(image) = images.get(MOST_IMAGES) {
+        return vec![error_at(image.line, format!("more than {MOST_IMAGES} images"))];
+    }
     let again = images.iter().enumerate().filter(|(index, image)| {
         images.iter().take(*index).any(|earlier| earlier.name == image.name)
     });

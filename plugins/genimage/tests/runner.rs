@@ -25,12 +25,12 @@ fn command(step: &Step) -> String {
 
 fn said(definition: &str) -> Vec<(u32, String)> {
     let diagnostics = Genimage::inspect(definition.as_bytes()).diagnostics;
-    diagnostics.into_iter().map(|one| (one.line.unwrap(), one.message)).collect()
+    diagnostics.into_iter().map(|one| (one.line.unwrap_or_default(), one.message)).collect()
 }
 
 fn privileged(definition: &str) -> Vec<u32> {
     let inspection = Genimage::inspect(definition.as_bytes());
-    inspection.privileged.into_iter().map(|one| one.line.unwrap()).collect()
+    inspection.privileged.into_iter().map(|one| one.line.unwrap_or_default()).collect()
 }
 
 #[test]

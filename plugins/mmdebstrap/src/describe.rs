@@ -77,7 +77,7 @@ pub fn info() -> RunnerInfo {
             label: "mmdebstrap definition".into(),
             extensions: vec!["toml".into()],
             required: true,
-            max_size: 1 << 20,
+            max_size: 256 << 10,
         },
         image_types: TYPES.iter().map(image_type).collect(),
         options: options(),

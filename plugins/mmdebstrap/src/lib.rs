@@ -15,7 +15,7 @@ mod rules;
 use definition::Definition;
 use img_runner_sdk::{
     Artifact, BuildPlan, Diagnostic, Explanation, Failure, Inspection, OutputFile, Request, Role,
-    Runner, RunnerInfo, export_runner, failed, named_artifacts,
+    Runner, RunnerInfo, export_runner, failed, is_word, named_artifacts,
 };
 
 /// mmdebstrap behind the contract.
@@ -34,9 +34,9 @@ impl Runner for Mmdebstrap {
         diagnostics.extend(rules::errors(&read));
         Inspection {
             privileged: rules::privileged(&read),
-            name: read.name.map(|at| at.value),
-            image_type: read.image_type.map(|at| at.value),
-            architecture: read.architecture.map(|at| at.value),
+            name: named(read.name),
+            image_type: named(read.image_type),
+            architecture: named(read.architecture),
             diagnostics,
         }
     }
@@ -72,6 +72,11 @@ impl Runner for Mmdebstrap {
         }
         Ok(kept)
     }
+}
+
+/// What can fill a field of the form.
+fn named(value: Option<definition::At<String>>) -> Option<String> {
+    value.map(|at| at.value).filter(|text| is_word(text, "._+-") && text.len() <= 64)
 }
 
 fn checked(request: &Request) -> (Definition, Vec<Diagnostic>) {

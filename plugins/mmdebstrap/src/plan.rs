@@ -66,7 +66,8 @@ fn choices(request: &Request, definition: &Definition) -> Vec<Argument> {
     joined("components", texts(&definition.components));
     joined("include", packages);
     let keyring = definition.keyring.iter();
-    let recommends = flag(request, "recommends", false).then(|| "APT::Install-Recommends \"true\"");
+    let recommends =
+        flag(request, "recommends", false).then_some("APT::Install-Recommends \"true\"");
     arguments.extend(keyring.map(|at| arg(format!("--keyring=/usr/share/keyrings/{}", at.value))));
     let aptopts = definition.aptopts.iter().map(|at| at.value.as_str());
     let aptopts = aptopts.chain(list(request, "aptopts")).chain(recommends);

@@ -48,9 +48,38 @@ pub fn request_errors(request: &Request, definition: &Definition) -> Vec<Diagnos
         error(format!("the option of apt `{}` is not one of the plain ones", line.escape_debug()))
             .with_hint(PLAIN_APTOPTS_HINT)
     }));
+    found.extend(too_long(request, definition));
     found.extend(nothing_to_install(request, definition));
     found.extend(hooks_that_never_run(request, definition));
     found
+}
+
+/// Bytes of all values that become arguments; the kernel takes 128 KiB for one of them.
+const ARGUMENT_BYTES: usize = 100 << 10;
+/// Files, links and directories of one definition.
+const ENTRIES: usize = 200;
+
+fn too_long(request: &Request, definition: &Definition) -> Option<Diagnostic> {
+    let lists = [
+        &definition.mirrors,
+        &definition.components,
+        &definition.include,
+        &definition.aptopts,
+        &definition.dpkgopts,
+        &definition.directories,
+        &definition.extract_hooks,
+        &definition.essential_hooks,
+        &definition.customize_hooks,
+    ];
+    let values = lists.into_iter().flatten().map(|at| at.value.len());
+    let packages = request.packages.iter().map(String::len);
+    // A path may be named twice: as a directory to make and as the place to unpack.
+    let files = definition.files.iter().map(|file| 2 * file.path.len());
+    let links = definition.links.iter().map(|link| 2 * link.path.len());
+    let bytes: usize = values.chain(packages).chain(files).chain(links).map(|n| n + 1).sum();
+    let message =
+        format!("the values have {bytes} bytes together: at most {ARGUMENT_BYTES} are allowed");
+    (bytes > ARGUMENT_BYTES).then(|| error(message))
 }
 
 fn nothing_to_install(request: &Request, definition: &Definition) -> Option<Diagnostic> {
@@ -344,6 +373,12 @@ fn collisions(definition: &Definition) -> Vec<Diagnostic> {
     let leaves: Vec<_> = files.chain(links).collect();
     let directories = definition.directories.iter().map(|at| (at.value.as_str(), at.line));
     let all: Vec<_> = leaves.iter().copied().chain(directories).collect();
+    if let Some((_, line)) = all.get(ENTRIES) {
+        let count = all.len();
+        let message =
+            format!("{count} files, links and directories: at most {ENTRIES} are allowed");
+        return vec![error_at(*line, message)];
+    }
     let mut found = Vec::new();
     for (index, (path, line)) in all.iter().enumerate() {
         if all.iter().take(index).any(|(earlier, _)| earlier == path) {

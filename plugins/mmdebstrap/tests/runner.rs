@@ -169,3 +169,16 @@ fn any_bytes_are_inspected() {
         assert!(!Mmdebstrap::inspect(bytes).diagnostics.is_empty(), "{bytes:?}");
     }
 }
+
+#[test]
+fn a_definition_larger_than_a_command_can_be_is_refused() {
+    let many = "\"x\",".repeat(60_000);
+    let asked = request(&format!("suite = \"sid\"\ninclude = [{many}]"), "tar", "amd64");
+    let refused = Mmdebstrap::plan(&asked).unwrap_err();
+    assert!(refused[0].message.contains("at most 102400 are allowed"), "{refused:?}");
+    let many: String =
+        (0..300).map(|n| format!("\n[[file]]\npath = \"/f{n}\"\ncontent = \"\"")).collect();
+    let asked = request(&format!("suite = \"sid\"{many}"), "tar", "amd64");
+    let refused = Mmdebstrap::plan(&asked).unwrap_err();
+    assert_eq!(refused[0].message, "300 files, links and directories: at most 200 are allowed");
+}

@@ -55,6 +55,21 @@ pub fn info(message: impl Into<String>) -> Diagnostic {
     diagnostic(Severity::Info, message, None)
 }
 
+/// Diagnostics of one answer: more help nobody, and a hostile definition must not make a runner
+/// answer more than the host takes.
+pub const MOST_DIAGNOSTICS: usize = 100;
+
+/// The first [`MOST_DIAGNOSTICS`]; errors before the others when there are more.
+pub(crate) fn bounded(mut diagnostics: Vec<Diagnostic>) -> Vec<Diagnostic> {
+    let more = diagnostics.len().saturating_sub(MOST_DIAGNOSTICS);
+    if more > 0 {
+        diagnostics.sort_by_key(|one| one.severity != Severity::Error);
+        diagnostics.truncate(MOST_DIAGNOSTICS);
+        diagnostics.push(info(format!("{more} more are not shown")));
+    }
+    diagnostics
+}
+
 /// Whether any of these keeps a request from being queued.
 pub fn failed(diagnostics: &[Diagnostic]) -> bool {
     diagnostics.iter().any(|one| one.severity == Severity::Error)
@@ -191,4 +206,37 @@ pub fn named_artifacts(
         Some(artifact(file.path.clone(), role, label))
     })
     .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{request, with_option};
+
+    #[test]
+    fn an_answer_is_bounded_and_keeps_its_errors() {
+        let mut many: Vec<_> = (0..500).map(|n| warning(format!("{n}"))).collect();
+        many.push(error("bad"));
+        let kept = bounded(many);
+        assert_eq!(kept.len(), MOST_DIAGNOSTICS + 1);
+        assert_eq!(kept[0], error("bad"));
+        assert_eq!(kept[MOST_DIAGNOSTICS], info("401 more are not shown"));
+        assert_eq!(bounded(vec![warning("a"), error("b")]), [warning("a"), error("b")]);
+    }
+
+    #[test]
+    fn options_are_read_as_the_form_sends_them() {
+        let asked = with_option(request("", "tar", "amd64"), "lines", " a \n\nb\n");
+        let asked = with_option(with_option(asked, "on", "true"), "blank", "  ");
+        assert_eq!(list(&asked, "lines").collect::<Vec<_>>(), ["a", "b"]);
+        assert!(flag(&asked, "on", false) && flag(&asked, "absent", true));
+        assert_eq!(option(&asked, "blank"), None);
+    }
+
+    #[test]
+    fn only_files_with_something_in_them_are_kept() {
+        let files = [crate::testing::output("a", 0), crate::testing::output("b", 1)];
+        let kept = named_artifacts(&files, |path| Some((Role::Image, path.to_owned())));
+        assert_eq!(kept, [artifact("b", Role::Image, "b")]);
+    }
 }

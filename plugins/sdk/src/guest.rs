@@ -1,6 +1,6 @@
 //! From the generated traits to [`Runner`].
 
-use crate::{Observer, Runner, contract, log::install_panic_hook};
+use crate::{Observer, Runner, build::bounded, contract, log::install_panic_hook};
 use std::{cell::RefCell, marker::PhantomData};
 
 /// The generated export, answered by `R`.
@@ -21,17 +21,20 @@ impl<R: Runner> contract::Guest for Adapter<R> {
 
     fn inspect(definition: Vec<u8>) -> contract::Inspection {
         install_panic_hook();
-        R::inspect(&definition)
+        let mut inspection = R::inspect(&definition);
+        inspection.diagnostics = bounded(inspection.diagnostics);
+        inspection.privileged = bounded(inspection.privileged);
+        inspection
     }
 
     fn check(request: contract::Request) -> Vec<contract::Diagnostic> {
         install_panic_hook();
-        R::check(&request)
+        bounded(R::check(&request))
     }
 
     fn plan(request: contract::Request) -> Result<contract::BuildPlan, Vec<contract::Diagnostic>> {
         install_panic_hook();
-        R::plan(&request)
+        R::plan(&request).map_err(bounded)
     }
 
     fn explain(

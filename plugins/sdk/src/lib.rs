@@ -19,9 +19,9 @@ pub use bindings::img::runner::types::{
     RunnerInfo, Severity, Step, TextField,
 };
 pub use build::{
-    arg, args, artifact, boolean_field, choice_field, error, error_at, explanation, failed, file,
-    flag, info, integer_field, list, named_artifacts, option, program, progress, secret_arg, step,
-    text_field, text_list_field, warning, warning_at,
+    MOST_DIAGNOSTICS, arg, args, artifact, boolean_field, choice_field, error, error_at,
+    explanation, failed, file, flag, info, integer_field, list, named_artifacts, option, program,
+    progress, secret_arg, step, text_field, text_list_field, warning, warning_at,
 };
 pub use guest::{Adapter, ObserverCell};
 pub use log::{Level, log};
@@ -82,3 +82,8 @@ macro_rules! export_runner {
         }
     };
 }
+
+/// The walk in `plugins/README.md` compiles.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+pub struct ReadmeWalk;

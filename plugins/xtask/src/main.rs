@@ -12,7 +12,7 @@ use std::{
 };
 
 const USAGE: &str = "usage: xtask build [--check] [--out DIR] [NAME…]
-  builds the named crates (all runners when none is named) as components
+  builds the named crates (those whose components are committed when none is named)
   --check    build into a temporary folder and compare with what is committed
   --out DIR  write there instead of plugins/dist";
 
@@ -60,7 +60,7 @@ fn parse(arguments: Vec<String>) -> Result<Order> {
 fn run(arguments: Vec<String>) -> Result<()> {
     let order = parse(arguments)?;
     let workspace = workspace()?;
-    let crates = chosen(&workspace, &order.names)?;
+    let crates = chosen(&workspace, &order)?;
     let toolchain = toolchain::Toolchain::find()?;
     println!("compiler: {}", toolchain.name());
     let temporary = tempfile::tempdir().context("a temporary folder")?;
@@ -113,22 +113,27 @@ fn home(workspace: &Path, order: &Order, name: &str) -> PathBuf {
     }
 }
 
-/// The crates to build: those named, or all there are.
-fn chosen(workspace: &Path, names: &[String]) -> Result<Vec<String>> {
-    let known = RUNNERS.iter().chain(&FIXTURES);
-    let present = known.filter(|name| workspace.join(name).join("Cargo.toml").is_file());
-    let present: Vec<String> = present.map(|name| (*name).to_owned()).collect();
-    if names.is_empty() {
-        return Ok(present);
-    }
-    for name in names {
+/// The crates to build: those named, or all whose components are committed.
+fn chosen(workspace: &Path, order: &Order) -> Result<Vec<String>> {
+    let there = |name: &str| workspace.join(name).join("Cargo.toml").is_file();
+    let committed = RUNNERS.iter().chain(&FIXTURES).filter(|name| there(name));
+    let committed: Vec<String> = committed.map(|name| (*name).to_owned()).collect();
+    for name in &order.names {
         ensure!(
-            present.contains(name),
-            "no runner crate `{name}`: there are {}",
-            present.join(", ")
+            is_crate_name(name) && there(name),
+            "there is no crate `{name}` in {}",
+            workspace.display()
+        );
+        ensure!(
+            order.out.is_some() || committed.contains(name),
+            "the component of `{name}` is not committed: say where it goes with --out"
         );
     }
-    Ok(names.to_vec())
+    Ok(if order.names.is_empty() { committed } else { order.names.clone() })
+}
+
+fn is_crate_name(name: &str) -> bool {
+    name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
 }
 
 /// The folder of the guests' workspace: the one above this crate.
@@ -157,12 +162,17 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_crate_is_refused_with_the_known_ones() {
+    fn an_unknown_crate_is_refused_and_another_needs_a_place() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("mic")).unwrap();
-        std::fs::write(folder.path().join("mic/Cargo.toml"), "").unwrap();
-        assert_eq!(chosen(folder.path(), &[]).unwrap(), ["mic"]);
-        let error = chosen(folder.path(), &["kiwi".into()]).unwrap_err();
-        assert_eq!(error.to_string(), "no runner crate `kiwi`: there are mic");
+        for name in ["mic", "mytool"] {
+            std::fs::create_dir(folder.path().join(name)).unwrap();
+            std::fs::write(folder.path().join(name).join("Cargo.toml"), "").unwrap();
+        }
+        let chosen = |words: &[&str]| chosen(folder.path(), &order(words).unwrap());
+        assert_eq!(chosen(&["build"]).unwrap(), ["mic"]);
+        assert_eq!(chosen(&["build", "mytool", "--out", "x"]).unwrap(), ["mytool"]);
+        assert!(chosen(&["build", "mytool"]).unwrap_err().to_string().contains("--out"));
+        assert!(chosen(&["build", "kiwi"]).unwrap_err().to_string().contains("no crate `kiwi`"));
+        assert!(chosen(&["build", "../mic"]).is_err());
     }
 }

@@ -46,16 +46,13 @@ fn writes_that_wait_together_share_one_sync() {
         let first = store.write(|tx| tx.put_job(&job(1)));
         let others = (2..=60).map(|n| store.write(move |tx| tx.put_job(&job(n))));
         let others = futures_util::future::join_all(others);
-        let release = async {
-            inside.recv().unwrap();
-            go.send(()).unwrap();
-            go.send(()).unwrap();
-        };
         let mut first = Box::pin(first);
         assert!(futures_util::poll!(first.as_mut()).is_pending());
+        inside.recv().unwrap();
         let mut others = Box::pin(others);
         assert!(futures_util::poll!(others.as_mut()).is_pending());
-        release.await;
+        go.send(()).unwrap();
+        go.send(()).unwrap();
         first.await.unwrap();
         assert!(others.await.into_iter().all(|written| written.is_ok()));
     });
@@ -135,4 +132,59 @@ fn facts_speak_of_the_format_and_the_size() {
     let (format, bytes) = store.facts();
     assert_eq!(format, crate::store::open::FORMAT);
     assert!(bytes > 0);
+}
+
+/// A file system of 12 MiB that goes away with the test; `None` without the right to make one.
+struct SmallDisk(tempfile::TempDir);
+
+impl SmallDisk {
+    fn make() -> Option<Self> {
+        use rustix::mount::{MountFlags, mount};
+        let dir = tempfile::tempdir().unwrap();
+        let size = c"size=12m";
+        match mount("tmpfs", dir.path(), "tmpfs", MountFlags::empty(), size) {
+            Ok(()) => Some(Self(dir)),
+            Err(why) => {
+                eprintln!("skipped: a small file system cannot be mounted here ({why})");
+                None
+            }
+        }
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = rustix::mount::unmount(self.0.path(), rustix::mount::UnmountFlags::DETACH);
+    }
+}
+
+#[test]
+fn a_full_disk_is_met_before_anything_changes_and_writing_goes_on_when_there_is_room() {
+    let Some(disk) = SmallDisk::make() else { return };
+    let store = open(disk.0.path());
+    put_job(&store, &job(1));
+    let filler = disk.0.path().join("filler");
+    let mut file = std::fs::File::create(&filler).unwrap();
+    while std::io::Write::write(&mut file, &[1; 4096]).is_ok_and(|n| n > 0) {}
+    drop(file);
+    let long = "x".repeat(300_000);
+    let mut written = 1;
+    let refused = loop {
+        let mut job = job(written + 1);
+        job.request.definition_name = long.clone();
+        match store.write_blocking(move |tx| tx.put_job(&job)) {
+            Ok(()) => written += 1,
+            Err(error) => break error.to_string(),
+        }
+        assert!(written < 1000, "it never gets full");
+    };
+    assert!(written > 1, "what was set aside before can still be used");
+    assert!(refused.contains("make room") && refused.contains("nothing was changed"), "{refused}");
+    assert_eq!(store.counts().unwrap().total, written);
+    assert!(store.job(id(1)).unwrap().is_some());
+    std::fs::File::create(&filler).unwrap();
+    put_job(&store, &job(written + 1));
+    assert_eq!(findings(&store), [""; 0]);
+    drop(store);
+    assert_eq!(open(disk.0.path()).counts().unwrap().total, written + 1);
 }

@@ -1,14 +1,15 @@
-//! What happens on the queue page: a row for every job that changed and still fits the page's
-//! filter, at most four times a second; and `reload` when more changed than rows are worth.
+//! What happens on one queue page: `row` for every job on it that changed, at most four times a
+//! second; `gone` for one that no longer fits its filter; `reload` when more changed than rows
+//! are worth, or when the browser was away.
 
 use super::{
     pulse::{Beat, Pulse, Source},
     sse,
 };
 use crate::{
-    app::{App, AppError, Change, JobFilter},
+    app::{App, AppError, Change, Cursor, JobFilter},
     domain::{Actor, Job, JobId},
-    web::pages,
+    web::pages::{self, QueueQuery},
 };
 use bytes::Bytes;
 use std::{
@@ -20,6 +21,9 @@ use tokio::{
     time::Instant,
 };
 
+/// Sent first: how long to wait before connecting again, and the mark by which a browser that
+/// does is known.
+const OPENING: Bytes = Bytes::from_static(b"retry: 1000\nid: again\n\n");
 /// Between two rows of one job.
 const ROW_PAUSE: Duration = Duration::from_millis(250);
 /// After a `reload`: the whole page is dearer than a row.
@@ -58,12 +62,39 @@ impl Changed {
     }
 }
 
+/// The jobs on a page.
+#[derive(Debug)]
+struct Shown {
+    jobs: BTreeSet<JobId>,
+    size: usize,
+    /// New jobs come onto the first page only.
+    first: bool,
+}
+
+impl Shown {
+    /// Whether a job that fits the filter belongs on the page; a new one pushes the oldest off.
+    fn takes(&mut self, id: JobId) -> bool {
+        if self.jobs.contains(&id) {
+            return true;
+        }
+        let newer = self.first && self.jobs.last().is_none_or(|newest| id > *newest);
+        if newer {
+            self.jobs.insert(id);
+            if self.jobs.len() > self.size {
+                self.jobs.pop_first();
+            }
+        }
+        newer
+    }
+}
+
 /// The events of one queue page.
 pub struct QueueEvents {
     app: App,
     actor: Actor,
     csrf: String,
     filter: JobFilter,
+    shown: Shown,
     changes: broadcast::Receiver<Change>,
     pulse: Pulse,
     changed: Changed,
@@ -73,26 +104,37 @@ pub struct QueueEvents {
 }
 
 impl QueueEvents {
-    /// The events of the jobs that fit `filter`, for `actor`; `csrf` goes into the rows' forms.
+    /// The events of the page `query` for `actor`, whose rows' forms hold `csrf`. `again`: the
+    /// browser was connected before and may have missed something.
+    ///
+    /// # Errors
+    /// When the page cannot be had.
     pub fn new(
         app: App,
-        actor: Actor,
-        csrf: String,
-        filter: JobFilter,
+        (actor, csrf): (Actor, String),
+        query: QueueQuery,
         changes: broadcast::Receiver<Change>,
         pulse: Pulse,
-    ) -> Self {
-        Self {
+        again: bool,
+    ) -> Result<Self, AppError> {
+        let page = app.queue_page(&actor, &query.filter, query.at, query.size, pulse.now())?;
+        let shown = Shown {
+            jobs: page.rows.iter().map(|row| row.job.id).collect(),
+            size: query.size,
+            first: query.at == Cursor::Newest,
+        };
+        Ok(Self {
             app,
             actor,
             csrf,
-            filter,
+            filter: query.filter,
+            shown,
             changes,
             pulse,
-            changed: Changed::default(),
-            ready: VecDeque::from([sse::RETRY]),
+            changed: Changed { reload: again, ..Changed::default() },
+            ready: VecDeque::from([OPENING]),
             next: Instant::now(),
-        }
+        })
     }
 
     fn gather(&mut self) {
@@ -109,19 +151,17 @@ impl QueueEvents {
         }
     }
 
-    fn row(&self, id: JobId) -> Option<Bytes> {
+    fn row(&mut self, id: JobId) -> Option<Bytes> {
         let now = self.pulse.now();
         match self.app.job(&self.actor, id, now) {
-            Ok(view) if fits(&self.filter, &view.job) => {
+            Ok(view) if fits(&self.filter, &view.job) => self.shown.takes(id).then(|| {
                 let row = pages::queue_row(&view, now, &self.csrf);
-                Some(sse::event("row", None, &row.0))
+                sse::event("row", None, &row.0)
+            }),
+            Ok(_) | Err(AppError::NotFound(_)) => {
+                self.shown.jobs.remove(&id).then(|| sse::event("gone", None, &id.to_string()))
             }
-            // Only the state of a job ever changes: it may have been on the page until now.
-            Ok(view) if self.filter.state.is_some_and(|s| s != view.job.state.kind()) => {
-                Some(sse::event("gone", None, &id.to_string()))
-            }
-            Err(AppError::NotFound(_)) => Some(sse::event("gone", None, &id.to_string())),
-            Ok(_) | Err(_) => None,
+            Err(_) => None,
         }
     }
 }
@@ -206,6 +246,19 @@ mod tests {
         assert!(!fits(&state(StateKind::Done), &job()));
         let owner = |name| JobFilter { owner: UserName::new(name).ok(), ..JobFilter::default() };
         assert!(fits(&owner("ann"), &job()) && !fits(&owner("bo"), &job()));
+    }
+
+    #[test]
+    fn a_row_comes_only_onto_its_own_page() {
+        let id = |number| JobId::new(number).unwrap();
+        let page = |first| Shown { jobs: BTreeSet::from([id(5), id(7)]), size: 2, first };
+        let mut newest = page(true);
+        assert!(newest.takes(id(5)) && newest.takes(id(7)));
+        assert!(!newest.takes(id(6)) && !newest.takes(id(1)));
+        assert!(newest.takes(id(8)));
+        assert!(!newest.takes(id(5)), "pushed off by the new one");
+        let mut older = page(false);
+        assert!(older.takes(id(5)) && !older.takes(id(8)));
     }
 
     #[test]

@@ -40,9 +40,11 @@ async fn queue_events(visit: Visit) -> Reply {
     let (actor, csrf) = (session.actor.clone(), session.csrf.clone());
     let pairs: Vec<_> = visit.query_pairs().collect();
     let pairs = pairs.iter().map(|(name, value)| (name.as_ref(), value.as_ref()));
-    let filter = QueueQuery::from_pairs(pairs, &actor.user).filter;
+    let query = QueueQuery::from_pairs(pairs, &actor.user);
+    let again = visit.header("last-event-id").is_some();
     let (changes, pulse) = (visit.app.changes(), Pulse::new(&visit));
-    Ok(events(QueueEvents::new(visit.app, actor, csrf, filter, changes, pulse)))
+    let who = (actor, csrf);
+    Ok(events(QueueEvents::new(visit.app, who, query, changes, pulse, again)?))
 }
 
 /// The log of a job to be followed.
