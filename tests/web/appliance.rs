@@ -2,12 +2,16 @@
 
 use img::{
     accounts::{hash_blocking, session, token},
-    config::Config,
+    config::{Config, Runner, Sandbox},
     domain::{GroupName, Timestamp, User, UserName, Verb, Verbs},
     server::{Appliance, now},
     store::{SessionRecord, TokenRecord},
 };
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 use tempfile::TempDir;
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
@@ -180,6 +184,27 @@ impl Ask {
 impl Running {
     pub async fn start() -> Self {
         Self::with(|_| {}).await
+    }
+
+    /// With a runner that only says a few words.
+    pub async fn with_runner(change: impl FnOnce(&mut Config)) -> Self {
+        let plugins = tempfile::tempdir().unwrap();
+        let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/plugins");
+        let dropped = plugins.path().join("hostile.wasm");
+        std::fs::copy(fixture.join("hostile.wasm"), dropped).unwrap();
+        let words = |words: &[&str]| Some(words.iter().map(|w| (*w).to_owned()).collect());
+        let grant = Runner {
+            programs: words(&["echo", "printf"]),
+            privileges: words(&["network"]),
+            ..Runner::default()
+        };
+        Self::with(|config| {
+            config.plugins.dir = plugins.path().to_owned();
+            config.build.sandbox = Sandbox::Off;
+            config.runners.insert("hostile".into(), grant);
+            change(config);
+        })
+        .await
     }
 
     pub async fn with(change: impl FnOnce(&mut Config)) -> Self {

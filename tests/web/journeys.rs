@@ -96,7 +96,7 @@ async fn a_broken_cookie_is_forgotten_and_never_an_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_typed_is_still_there_after_an_error() {
-    let running = Running::start().await;
+    let running = Running::with_runner(|_| {}).await;
     let ann = running.user("ann", Some("Submitters")).await;
     let person = running.session(&ann, false).await;
     let fields = [
@@ -111,7 +111,7 @@ async fn what_was_typed_is_still_there_after_an_error() {
     let form = Ask::new("POST", "/submit", &person).multipart(&person.csrf(), &fields, file);
     let answer = running.ask(form).await;
     assert_eq!(answer.status, 422, "{}", answer.body);
-    for kept in ["my-core", "# my own words", "vim\n-nano", "nosuchrunner"] {
+    for kept in ["my-core", "# my own words", "vim\n-nano"] {
         assert!(answer.body.contains(kept), "{kept} in {}", answer.body);
     }
     running.end().await;
@@ -119,7 +119,7 @@ async fn what_was_typed_is_still_there_after_an_error() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_definition_that_is_too_large_or_no_text_is_told_so_with_the_form() {
-    let running = Running::with(|c| c.limits.definition = img::config::Size::mib(1)).await;
+    let running = Running::with_runner(|c| c.limits.definition = img::config::Size::mib(1)).await;
     let ann = running.user("ann", Some("Submitters")).await;
     let person = running.session(&ann, false).await;
     let send = |bytes: Vec<u8>| {
@@ -195,5 +195,81 @@ async fn a_message_is_shown_once() {
     let answer = running.ask(ask).await;
     assert!(answer.body.contains("You are logged out."), "{}", answer.body);
     assert_eq!(answer.cookie("img_flash"), Some(""), "and forgotten");
+    running.end().await;
+}
+
+/// What the form sends for a job that can be built.
+fn good_job(action: &str) -> [(&str, &str); 8] {
+    [
+        ("source", "upload"),
+        ("name", "my-core"),
+        ("runner", "hostile"),
+        ("image_type", "raw"),
+        ("arch", "x86_64"),
+        ("queue", "web"),
+        ("option.size", "7"),
+        ("action", action),
+    ]
+}
+
+async fn hand_in(running: &Running, person: &Person, action: &str) -> super::appliance::Answer {
+    let file = Some(("core.word", "hello world <b>\n".as_bytes()));
+    let form = Ask::new("POST", "/submit", person);
+    running.ask(form.multipart(&person.csrf(), &good_job(action), file)).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_checked_handed_in_and_watched() {
+    let running = Running::with_runner(|_| {}).await;
+    let ann = running.user("ann", Some("Submitters")).await;
+    let person = running.session(&ann, false).await;
+    let answer = hand_in(&running, &person, "check").await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    assert!(answer.body.contains("echo hello my-core"), "{}", answer.body);
+    assert!(answer.body.contains("hello world &lt;b&gt;"), "the definition is kept as text");
+
+    let answer = hand_in(&running, &person, "submit").await;
+    assert_eq!((answer.status, answer.location()), (303, "/jobs/1"), "{}", answer.body);
+    assert_eq!(answer.cookie("img_flash"), Some("submitted.1"));
+    for path in ["/", "/queue", "/jobs/1", "/jobs/1/files", "/jobs/1/log", "/jobs/1/definition"] {
+        let page = running.get(path, &person).await;
+        assert_eq!(page.status, 200, "{path}: {}", page.body);
+        assert!(!page.body.contains("<b>"), "{path} shows the definition as it is");
+    }
+    let text = running.get("/jobs/1/definition.txt", &person).await;
+    assert_eq!(text.body, "hello world <b>\n");
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_recorded_job_is_launched_or_cancelled_only_by_who_may() {
+    let running = Running::with_runner(|_| {}).await;
+    let ann = running.user("ann", Some("Submitters")).await;
+    let bo = running.user("bo", Some("Submitters")).await;
+    let olga = running.user("olga", Some("Operators")).await;
+    let (ann, bo, olga) = (
+        running.session(&ann, false).await,
+        running.session(&bo, false).await,
+        running.session(&olga, false).await,
+    );
+    let mut job = good_job("submit");
+    job[5] = ("queue", "requests");
+    let file = Some(("core.word", "hello".as_bytes()));
+    for number in ["/jobs/1", "/jobs/2"] {
+        let form = Ask::new("POST", "/submit", &ann).multipart(&ann.csrf(), &job, file);
+        let answer = running.ask(form).await;
+        assert_eq!(answer.location(), number, "{}", answer.body);
+    }
+    let post = |path: &'static str, person: &Person| running.ask(Ask::form(path, person, &[]));
+    let answer = post("/jobs/1/cancel", &bo).await;
+    assert_eq!(answer.status, 403);
+    assert!(answer.body.contains("cancel-any"), "the permission is named: {}", answer.body);
+    assert_eq!(running.get("/jobs/1/cancel", &bo).await.status, 403);
+    assert_eq!(post("/jobs/1/launch", &ann).await.status, 403);
+    assert_eq!(running.get("/jobs/1/cancel", &ann).await.status, 200);
+    assert_eq!(post("/jobs/1/cancel", &ann).await.location(), "/jobs/1");
+    assert_eq!(post("/jobs/1/cancel", &ann).await.status, 409, "it has ended");
+    assert_eq!(post("/jobs/2/launch", &olga).await.location(), "/jobs/2");
+    assert_eq!(post("/jobs/3/cancel", &olga).await.status, 404);
     running.end().await;
 }
