@@ -1,5 +1,13 @@
 //! What the integration tests share: the real program in a fresh data directory, asked through its
 //! own command line and through HTTP.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may stop with a message and start programs"
+)]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use serde_json::Value;
