@@ -87,7 +87,7 @@ fn password_first(row: &Row) -> WebError {
     let error = WebError::new(StatusCode::FORBIDDEN, "Set a password first", message)
         .way_out(WayOut::new("Set a password", "/password"));
     match row.answers {
-        Answers::Page | Answers::File => WebError { location: Some("/password".into()), ..error },
+        Answers::Page | Answers::File => error.location(Some("/password".into())),
         Answers::Stream | Answers::Asset | Answers::Api => error,
     }
 }

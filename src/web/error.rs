@@ -31,9 +31,28 @@ impl WayOut {
     }
 }
 
-/// Why a request was not carried out.
+/// Why a request was not carried out; read like a [`Fault`]. Boxed, because every handler carries
+/// one in its result and hardly ever has one.
 #[derive(Debug)]
-pub struct WebError {
+pub struct WebError(Box<Fault>);
+
+impl std::ops::Deref for WebError {
+    type Target = Fault;
+
+    fn deref(&self) -> &Fault {
+        &self.0
+    }
+}
+
+impl std::ops::DerefMut for WebError {
+    fn deref_mut(&mut self) -> &mut Fault {
+        &mut self.0
+    }
+}
+
+/// What is known of a [`WebError`].
+#[derive(Debug)]
+pub struct Fault {
     /// HTTP status.
     pub status: StatusCode,
     /// A few words.
@@ -59,7 +78,7 @@ impl WebError {
         title: impl Into<Cow<'static, str>>,
         message: impl Into<String>,
     ) -> Self {
-        Self {
+        Self(Box::new(Fault {
             status,
             title: title.into(),
             message: message.into(),
@@ -68,13 +87,35 @@ impl WebError {
             problems: Vec::new(),
             allow: None,
             location: None,
-        }
+        }))
     }
 
     /// With a way out.
     #[must_use]
-    pub fn way_out(self, way_out: WayOut) -> Self {
-        Self { way_out: Some(way_out), ..self }
+    pub fn way_out(mut self, way_out: WayOut) -> Self {
+        self.way_out = Some(way_out);
+        self
+    }
+
+    /// With the time after which to try again.
+    #[must_use]
+    pub fn retry_after(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self
+    }
+
+    /// With what is wrong, by field.
+    #[must_use]
+    pub fn problems(mut self, problems: Vec<Problem>) -> Self {
+        self.problems = problems;
+        self
+    }
+
+    /// Pages send the browser to `location` instead of showing the error.
+    #[must_use]
+    pub fn location(mut self, location: Option<String>) -> Self {
+        self.location = location;
+        self
     }
 
     /// 404.
@@ -86,17 +127,18 @@ impl WebError {
     /// 405.
     pub fn method(allow: String) -> Self {
         let message = format!("this address takes only {allow}");
-        let error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "Wrong method", message)
+        let mut error = Self::new(StatusCode::METHOD_NOT_ALLOWED, "Wrong method", message)
             .way_out(WayOut::new("Go to the start page", "/"));
-        Self { allow: Some(allow), ..error }
+        error.allow = Some(allow);
+        error
     }
 
     /// 401, or the way to the login page when `location` is given.
     pub fn signed_out(location: Option<String>) -> Self {
         let message = if location.is_some() { "sign in first" } else { NO_TOKEN };
-        let error = Self::new(StatusCode::UNAUTHORIZED, "Not signed in", message)
-            .way_out(WayOut::new("Log in", "/login"));
-        Self { location, ..error }
+        Self::new(StatusCode::UNAUTHORIZED, "Not signed in", message)
+            .way_out(WayOut::new("Log in", "/login"))
+            .location(location)
     }
 
     /// 403 because a form is not one of this session's.
@@ -238,18 +280,19 @@ impl From<AppError> for WebError {
             AppError::NotFound(_) => {
                 Self::new(StatusCode::NOT_FOUND, "Not found", message).way_out(start())
             }
-            AppError::Invalid(problems) => Self {
-                problems,
-                ..Self::new(StatusCode::UNPROCESSABLE_ENTITY, "That does not fit", message)
-            },
-            AppError::Busy { retry_after, .. } => Self {
-                retry_after: Some(retry_after),
-                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "Too much for now", message)
-            },
-            AppError::TooLarge { .. } => Self {
-                problems: vec![Problem::new("definition", message.clone())],
-                ..Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Too large", message)
-            },
+            AppError::Invalid(problems) => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "That does not fit", message)
+                    .problems(problems)
+            }
+            AppError::Busy { retry_after, .. } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "Too much for now", message)
+                    .retry_after(retry_after)
+            }
+            AppError::TooLarge { .. } => {
+                let problem = Problem::new("definition", message.clone());
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "Too large", message)
+                    .problems(vec![problem])
+            }
             AppError::Conflict { job, .. } => Self::new(StatusCode::CONFLICT, "Not now", message)
                 .way_out(WayOut::new("Back to the job", format!("/jobs/{job}"))),
             AppError::Internal { .. } => {
@@ -264,10 +307,10 @@ impl From<SignInError> for WebError {
     fn from(error: SignInError) -> Self {
         let message = error.to_string();
         match error {
-            SignInError::Throttled { retry_after } => Self {
-                retry_after: Some(retry_after),
-                ..Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many tries", message)
-            },
+            SignInError::Throttled { retry_after } => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, "Too many tries", message)
+                    .retry_after(retry_after)
+            }
             SignInError::Refused | SignInError::FirstLoginOver { .. } | SignInError::NeedsCode => {
                 Self::new(StatusCode::FORBIDDEN, "Not signed in", message)
             }

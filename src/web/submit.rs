@@ -150,7 +150,8 @@ fn told(shown: &mut Shown, error: AppError) -> Result<WebError, WebError> {
     let busy = matches!(error, AppError::Busy { .. });
     let mut error = WebError::from(error);
     if busy {
-        error.problems.push(Problem::new("queue", error.message.clone()));
+        let problem = Problem::new("queue", error.message.clone());
+        error.problems.push(problem);
     }
     if error.problems.is_empty() {
         return Err(error);

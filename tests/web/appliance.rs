@@ -188,10 +188,7 @@ impl Running {
 
     /// With a runner that only says a few words.
     pub async fn with_runner(change: impl FnOnce(&mut Config)) -> Self {
-        let plugins = tempfile::tempdir().unwrap();
         let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/plugins");
-        let dropped = plugins.path().join("hostile.wasm");
-        std::fs::copy(fixture.join("hostile.wasm"), dropped).unwrap();
         let words = |words: &[&str]| Some(words.iter().map(|w| (*w).to_owned()).collect());
         let grant = Runner {
             programs: words(&["echo", "printf"]),
@@ -199,7 +196,11 @@ impl Running {
             ..Runner::default()
         };
         Self::with(|config| {
-            config.plugins.dir = plugins.path().to_owned();
+            // Beside the data: it stays as long as they do.
+            config.plugins.dir = config.server.data_dir.with_file_name("plugins");
+            std::fs::create_dir(&config.plugins.dir).unwrap();
+            let dropped = config.plugins.dir.join("hostile.wasm");
+            std::fs::copy(fixture.join("hostile.wasm"), dropped).unwrap();
             config.build.sandbox = Sandbox::Off;
             config.runners.insert("hostile".into(), grant);
             change(config);

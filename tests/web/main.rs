@@ -1,4 +1,11 @@
 //! The pages and the API from outside: who may open what, and what the everyday ways look like.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
 
 mod appliance;
 mod journeys;
