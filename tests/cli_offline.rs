@@ -1,6 +1,8 @@
 //! The command line without a server: what it says of itself, of wrong usage, and of nobody
 //! answering.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed, as it should")]
+
 use std::{
     path::Path,
     process::{Command, Output, Stdio},

@@ -1,6 +1,12 @@
 //! The command line against the real service: what it fetches, how it ends, and what it does to
 //! the store when no service runs.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test that panics has failed, as it should"
+)]
+
 mod common;
 
 use common::{PASSWORD, Service, img, is_root, said};
