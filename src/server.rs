@@ -158,6 +158,15 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
     if report.quarantined > 0 {
         tracing::warn!(records = report.quarantined, "damaged records were put aside: `img fsck`");
     }
+    let mut remarks = Vec::new();
+    if report.lost_commits > 0 {
+        let lost = format!(
+            "the end of the store was damaged: its last {} changes are lost; compare with a backup",
+            report.lost_commits
+        );
+        tracing::error!("{lost}");
+        remarks.push(lost);
+    }
     let catalog = catalog.join().map_err(|_| anyhow::anyhow!("the plugin host broke"))??;
     let catalog = Arc::new(catalog);
     let builder = Builder::new(Arc::clone(&data), Arc::clone(&catalog), builder_config(config)?);
@@ -165,7 +174,8 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
     for found in &swept {
         tracing::warn!("left by the last run: {found}");
     }
-    let settings = settings(config, swept);
+    remarks.extend(swept);
+    let settings = settings(config, remarks);
     let (app, wishes) = App::new(Parts { store, data, catalog, settings })?;
     let code = app.first_start(&queue_limits(config), now())?;
     keep_first_code(&app, code)?;
@@ -259,7 +269,7 @@ fn settings(config: &Config, swept: Vec<String>) -> Settings {
 
 fn start_log(config: &Config) {
     let filter = tracing_subscriber::EnvFilter::new(format!(
-        "{level},sled=warn,hyper=warn,cranelift=warn,wasmtime=warn",
+        "{level},sled=warn,tokio_cron_scheduler=warn,hyper=warn,cranelift=warn,wasmtime=warn",
         level = config.log.level.as_str()
     ));
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

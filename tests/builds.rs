@@ -12,7 +12,7 @@ use std::path::PathBuf;
 fn kickstart(service: &Service, how: &str) -> PathBuf {
     let text = format!(
         "# fake-mic: {how}\nlang en_US.UTF-8\ntimezone UTC\nrootpw --plaintext secret-of-root\n\
-         part / --size 400 --fstype ext4\nrepo --name=oss --baseurl=http://repo.example/oss\n\
+         part / --size 400 --fstype ext4 --ondisk=sda\nrepo --name=oss --baseurl=http://repo.example/oss\n\
          %packages\nbusybox\n%end\n"
     );
     service.write(&format!("{}.ks", if how.is_empty() { "plain" } else { how }), &text)

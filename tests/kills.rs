@@ -112,7 +112,9 @@ fn nothing_acknowledged_is_lost_and_nothing_is_left() {
 }
 
 fn kickstart(how: &str) -> String {
-    format!("# fake-mic: {how}\nlang en_US.UTF-8\npart / --size 400\n%packages\nbusybox\n%end\n")
+    format!(
+        "# fake-mic: {how}\nlang en_US.UTF-8\npart / --size 400 --fstype ext4 --ondisk=sda\n%packages\nbusybox\n%end\n"
+    )
 }
 
 /// Cancels most of what waits or builds, so that a round begins with something to do and never

@@ -98,7 +98,7 @@ impl App {
         definition: Vec<u8>,
     ) -> Result<InspectView, AppError> {
         actor.allow(Verb::Submit)?;
-        let runner = self.pick_runner(runner, file_name)?;
+        let runner = self.pick_runner(runner, file_name, "")?;
         self.check_size(&runner, definition.len())?;
         let id = runner.info().id.clone();
         let found = blocking(move || runner.inspect(&definition)).await?.map_err(runner_failed)?;
@@ -228,7 +228,14 @@ impl App {
         Ok(queues.iter().find(|q| q.name == *queue).map_or(0, |q| q.cap))
     }
 
-    fn pick_runner(&self, id: &str, file_name: &str) -> Result<Arc<Runner>, AppError> {
+    /// The runner asked for; else the only one that takes such a file name and, where several do,
+    /// builds such images.
+    fn pick_runner(
+        &self,
+        id: &str,
+        file_name: &str,
+        image_type: &str,
+    ) -> Result<Arc<Runner>, AppError> {
         let snapshot = self.catalog().snapshot();
         let usable: Vec<_> = snapshot.iter().filter_map(|e| e.usable()).collect();
         if !id.is_empty() {
@@ -239,9 +246,13 @@ impl App {
             });
         }
         let extension = file_name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase());
-        let mut fitting = usable.iter().filter(|r| {
+        let by_name = |r: &Runner| {
             extension.as_ref().is_some_and(|e| r.info().definition.extensions.contains(e))
-        });
+        };
+        let by_type = |r: &Runner| r.info().image_types.iter().any(|t| t.id == image_type);
+        let named: Vec<_> = usable.iter().filter(|r| by_name(r)).collect();
+        let building: Vec<_> = named.iter().filter(|r| by_type(r)).copied().collect();
+        let mut fitting = if building.is_empty() { named } else { building }.into_iter();
         match (fitting.next(), fitting.next(), usable.as_slice()) {
             (Some(runner), None, _) => Ok(Arc::clone(runner)),
             (None, None, [only]) => Ok(Arc::clone(only)),
@@ -269,7 +280,7 @@ impl App {
     /// Turns text into names and looks up what they name; every problem at once.
     fn parse(&self, actor: &Actor, new: NewJob, now: Timestamp) -> Result<Parsed, AppError> {
         actor.allow(Verb::Submit)?;
-        let runner = self.pick_runner(&new.runner, &new.definition_name)?;
+        let runner = self.pick_runner(&new.runner, &new.definition_name, &new.image_type)?;
         self.check_size(&runner, new.definition.len())?;
         let info = runner.info();
         let mut problems = Vec::new();

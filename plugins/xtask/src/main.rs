@@ -19,7 +19,7 @@ const USAGE: &str = "usage: xtask build [--check] [--out DIR] [NAME…]
 /// Runner crates: their components are committed and embedded in the appliance.
 const RUNNERS: [&str; 3] = ["genimage", "mic", "mmdebstrap"];
 /// Crates whose components only tests use.
-const FIXTURES: [&str; 1] = ["hostile"];
+const FIXTURES: [&str; 2] = ["hostile", "script"];
 /// Where those go, from the workspace's folder.
 const FIXTURE_FOLDER: &str = "../tests/fixtures/plugins";
 

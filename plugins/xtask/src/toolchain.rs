@@ -20,8 +20,6 @@ pub const TARGET: &str = "wasm32-unknown-unknown";
 pub enum Toolchain {
     /// The reference; the standard library is built along.
     Reference {
-        /// Its standard library's source.
-        source: PathBuf,
         /// The linker of the host's toolchain.
         linker: PathBuf,
     },
@@ -74,8 +72,8 @@ impl Toolchain {
             cargo.env_remove(name);
         }
         cargo.env("CARGO_INCREMENTAL", "0");
-        cargo.env("CARGO_ENCODED_RUSTFLAGS", self.flags(workspace)?);
-        if let Self::Reference { linker, .. } = self {
+        cargo.env("CARGO_ENCODED_RUSTFLAGS", Self::flags(workspace)?);
+        if let Self::Reference { linker } = self {
             cargo.args(["-Z", "build-std=std,panic_abort"]);
             cargo.env("RUSTC", REFERENCE_COMPILER).env("RUSTC_BOOTSTRAP", "1");
             cargo.env("CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER", linker);
@@ -83,15 +81,13 @@ impl Toolchain {
         Ok(cargo)
     }
 
-    /// Paths of this machine are replaced, so that they cannot tell one folder from another.
-    fn flags(&self, workspace: &Path) -> Result<OsString> {
+    /// Paths of this machine are replaced, so that they cannot tell one folder from another. The
+    /// standard library's source lies where its package puts it, on every machine.
+    fn flags(workspace: &Path) -> Result<OsString> {
         let cargo_home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
         let cargo_home = cargo_home.or_else(|| Some(std::env::home_dir()?.join(".cargo")));
         let cargo_home = cargo_home.context("no CARGO_HOME and no home folder")?;
-        let mut remaps = vec![(workspace, "/plugins"), (cargo_home.as_path(), "/cargo")];
-        if let Self::Reference { source, .. } = self {
-            remaps.push((source.as_path(), "/std"));
-        }
+        let remaps = [(workspace, "/plugins"), (cargo_home.as_path(), "/cargo")];
         let mut flags = OsString::new();
         for (index, (from, to)) in remaps.into_iter().enumerate() {
             flags.push(if index == 0 {
@@ -111,14 +107,11 @@ fn reference() -> Result<Option<Toolchain>> {
     if version != REFERENCE {
         return Ok(None);
     }
-    let source = PathBuf::from(said(REFERENCE_COMPILER, &["--print", "sysroot"])?)
-        .join("lib/rustlib/src/rust");
-    if !source.join("library/std").is_dir() {
+    let sysroot = PathBuf::from(said(REFERENCE_COMPILER, &["--print", "sysroot"])?);
+    if !sysroot.join("lib/rustlib/src/rust/library/std").is_dir() {
         return Ok(None);
     }
-    // The manifests of the source may be reached through a link.
-    let source = source.canonicalize().with_context(|| format!("{}", source.display()))?;
-    Ok(Some(Toolchain::Reference { source, linker: linker()? }))
+    Ok(Some(Toolchain::Reference { linker: linker()? }))
 }
 
 fn linker() -> Result<PathBuf> {
