@@ -42,12 +42,14 @@ pub fn run(config: Config) -> anyhow::Result<()> {
         .build()
         .context("no threads can be had for the service")?;
     runtime.block_on(async {
+        // Before anything can be started that a signal would have to end well.
+        let signals = Signals::listen()?;
         let (stop, stopped) = watch::channel(false);
         let running = Appliance::start(config, stopped).await?;
         tracing::info!(addresses = ?running.addresses(), "ready");
         tell_systemd(&[sd_notify::NotifyState::Ready]);
         let watchdog = tokio::spawn(keep_watchdog());
-        signal().await?;
+        signals.received().await;
         tracing::info!("stopping: no new builds start");
         tell_systemd(&[sd_notify::NotifyState::Stopping]);
         // Nobody listening any more is as good as told.
@@ -281,15 +283,27 @@ fn start_log(config: &Config) {
     };
 }
 
-async fn signal() -> anyhow::Result<()> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be listened to")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be listened to")?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+/// SIGTERM and SIGINT: end well.
+struct Signals {
+    terminate: tokio::signal::unix::Signal,
+    interrupt: tokio::signal::unix::Signal,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self {
+            terminate: signal(SignalKind::terminate()).context("SIGTERM cannot be listened to")?,
+            interrupt: signal(SignalKind::interrupt()).context("SIGINT cannot be listened to")?,
+        })
     }
-    Ok(())
+
+    async fn received(mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }
 
 fn tell_systemd(states: &[sd_notify::NotifyState]) {

@@ -54,16 +54,19 @@ fn nothing_acknowledged_is_lost_and_nothing_is_left() {
                     "x86_64",
                     "--json",
                 ]);
-                command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
+                command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
             })
             .collect();
-        std::thread::park_timeout(Duration::from_millis(random.below(120)));
+        std::thread::park_timeout(Duration::from_millis(random.below(800)));
         service.kill();
         for submitter in submitters {
             let output = submitter.wait_with_output().unwrap();
             if output.status.success() {
                 let job: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
                 acknowledged.insert(job["id"].as_u64().unwrap());
+            } else {
+                let said = common::said(&output);
+                assert!(!said.contains("definition"), "the request itself was refused: {said}");
             }
         }
         let data = service.data();
@@ -113,7 +116,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_left() {
 
 fn kickstart(how: &str) -> String {
     format!(
-        "# fake-mic: {how}\nlang en_US.UTF-8\npart / --size 400 --fstype ext4 --ondisk=sda\n%packages\nbusybox\n%end\n"
+        "# fake-mic: {how}\nlang en_US.UTF-8\ntimezone UTC\nrepo --name=oss --baseurl=http://repo.example/oss\npart / --size 400 --fstype ext4 --ondisk=sda\n%packages\nbusybox\n%end\n"
     )
 }
 
