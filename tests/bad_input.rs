@@ -14,7 +14,7 @@ use common::{Service, config, img, is_root, said};
 use std::{
     io::{Read as _, Write as _},
     net::TcpStream,
-    path::PathBuf,
+    path::Path,
     process::Output,
     time::Duration,
 };
@@ -22,7 +22,7 @@ use std::{
 const GOOD: &str = "lang en_US.UTF-8\ntimezone UTC\nrepo --name=oss --baseurl=http://repo.example/oss\n\
                     part / --size 400 --fstype ext4 --ondisk=sda\n%packages\nbusybox\n%end\n";
 
-fn submit(service: &Service, file: &PathBuf, more: &[&str]) -> Output {
+fn submit(service: &Service, file: &Path, more: &[&str]) -> Output {
     let mut args = vec!["submit", file.to_str().unwrap()];
     args.extend(more);
     service.cli(&args)
