@@ -262,7 +262,7 @@ mod tests {
     #[test]
     fn no_two_patterns_fit_the_same_path_and_method() {
         for row in ROWS {
-            let path = row.path.replace('{', "").replace('}', "");
+            let path = row.path.replace(['{', '}'], "");
             let hits: Vec<_> = at(&path).filter(|r| r.method == row.method).collect();
             assert_eq!(hits, [row], "{path}");
         }
