@@ -1,4 +1,12 @@
 //! Who may use whom. ARCHITECTURE.md has the table in words; here it is held.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may stop with a message and start programs"
+)]
 
 use std::{fs, path::Path};
 

@@ -1,6 +1,14 @@
 //! How builds end: a `mic` that succeeds, fails, hangs, prints slowly, exits 0 without an image and
 //! leaves a mount, a loop device and a process behind. Each must end as the rules say, and nothing
 //! may be left.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may stop with a message and start programs"
+)]
 
 mod common;
 

@@ -1,6 +1,12 @@
 //! The command line without a server: what it says of itself, of wrong usage, and of nobody
 //! answering.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a test that panics has failed, as it should, and this one starts the program"
+)]
+
 use std::{
     path::Path,
     process::{Command, Output, Stdio},

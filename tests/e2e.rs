@@ -1,5 +1,13 @@
 //! The everyday path with real tools: a Debian tree by mmdebstrap, a disk made of it by genimage,
 //! and a machine that boots that disk to a marker.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may stop with a message and start programs"
+)]
 
 mod common;
 

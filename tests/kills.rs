@@ -2,6 +2,14 @@
 //! acknowledged is lost, no job builds on paper only, nothing is left behind.
 //!
 //! `make test` runs 50 rounds, `make soak` 500 (`IMG_KILL_ROUNDS`).
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    reason = "a test may stop with a message and start programs"
+)]
 
 mod common;
 

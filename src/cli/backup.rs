@@ -2,9 +2,10 @@
 
 use super::{CliError, args, args::Global, direct, direct::Data, show, terminal};
 use reqwest::Method;
+use sha2::{Digest as _, Sha256};
 use std::{
     fs::File,
-    io::{self, BufReader, BufWriter, Write as _},
+    io::{self, BufReader, BufWriter, Read, Seek as _, Write as _},
     path::{Path, PathBuf},
 };
 
@@ -21,10 +22,11 @@ pub fn backup(global: &Global, args: &args::Backup) -> Result<(), CliError> {
         }
         other => other,
     };
-    let synced = written.and_then(|()| {
-        out.sync_all().map_err(|e| CliError::failed("the backup did not reach the disk", e))
+    let kept = written.and_then(|()| {
+        out.sync_all().map_err(|e| CliError::failed("the backup did not reach the disk", e))?;
+        verify(&mut out)
     });
-    if let Err(error) = synced {
+    if let Err(error) = kept {
         discard(&args.file);
         return Err(error);
     }
@@ -36,11 +38,43 @@ fn create(path: &Path) -> Result<File, CliError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     // Password hashes are in it.
     File::options()
+        .read(true)
         .write(true)
         .create_new(true)
         .mode(0o600)
         .open(path)
         .map_err(|e| CliError::failed(format!("cannot make the backup {}", path.display()), e))
+}
+
+/// An export ends with the SHA-256 of all before it. One that a server broke off does not.
+fn verify(file: &mut File) -> Result<(), CliError> {
+    let wrong = |e| CliError::failed("cannot read the backup again", e);
+    let len = file.metadata().map_err(wrong)?.len();
+    let (mut hash, mut sum) = (Sha256::new(), [0; 32]);
+    file.rewind().map_err(wrong)?;
+    let mut body = BufReader::new(&mut *file).take(len.saturating_sub(32));
+    io::copy(&mut body, &mut HashWriter(&mut hash)).map_err(wrong)?;
+    let whole = body.into_inner().read_exact(&mut sum).is_ok();
+    if whole && hash.finalize().as_slice() == sum {
+        return Ok(());
+    }
+    Err(CliError::Failed(anyhow::anyhow!(
+        "the backup was cut before its end: see the server's log, and take it again"
+    )))
+}
+
+/// Hashes what is written to it.
+struct HashWriter<'h>(&'h mut Sha256);
+
+impl io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the file this command made itself a moment ago")]
@@ -65,7 +99,7 @@ async fn fetch(global: &Global, out: &mut File) -> Result<(), CliError> {
 }
 
 fn from_store(global: &Global, out: &mut File) -> Result<(), CliError> {
-    let store = Data::of(global)?.open()?;
+    let (store, _lock) = Data::of(global)?.open()?;
     let mut out = BufWriter::new(out);
     store.export(&mut out).map_err(|e| CliError::Failed(e.into()))?;
     out.flush().map_err(|e| CliError::failed("cannot write the backup", e))
@@ -76,13 +110,14 @@ pub fn restore(global: &Global, args: &args::Restore) -> Result<(), CliError> {
     let file = File::open(&args.file)
         .map_err(|e| CliError::Usage(format!("cannot read {}: {e}", args.file.display())))?;
     let data = Data::of(global)?;
+    let _lock = data.lock()?;
     let present = data.store_dir();
     if present.is_dir() && !args.replace {
         let store = direct::open(&present)?;
         let records = import(&store, file).map_err(|error| match error {
-            CliError::Failed(error) => CliError::Failed(anyhow::anyhow!(
-                "{error:#}: with --replace the present store is put aside first"
-            )),
+            CliError::Failed(error) => {
+                CliError::Failed(anyhow::anyhow!("{error:#}, or let --replace do that"))
+            }
             other => other,
         })?;
         terminal::note(&format!("{records} records are restored"));
@@ -137,7 +172,7 @@ fn swap(present: &Path, fresh: &Path) -> Result<Option<PathBuf>, CliError> {
 
 /// `img fsck`
 pub fn fsck(global: &Global, args: &args::Fsck) -> Result<(), CliError> {
-    let store = Data::of(global)?.open()?;
+    let (store, _lock) = Data::of(global)?.open()?;
     let report = store.fsck(args.repair).map_err(|e| CliError::Failed(e.into()))?;
     store.close().map_err(|e| CliError::Failed(e.into()))?;
     if global.json {
@@ -199,5 +234,21 @@ mod tests {
         create(&path).unwrap();
         assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
         assert!(create(&path).unwrap_err().to_string().contains("exists"));
+    }
+
+    #[test]
+    fn a_backup_that_was_cut_is_noticed() {
+        let dir = tempfile::tempdir().unwrap();
+        let whole = [&b"records"[..], &Sha256::digest(b"records")].concat();
+        for (name, bytes, good) in [
+            ("whole", &whole[..], true),
+            ("cut", &whole[..whole.len() - 1], false),
+            ("short", b"x", false),
+            ("empty", b"", false),
+        ] {
+            let mut file = create(&dir.path().join(name)).unwrap();
+            file.write_all(bytes).unwrap();
+            assert_eq!(verify(&mut file).is_ok(), good, "{name}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 //! so that nothing root writes is unreadable for the service afterwards.
 
 use super::{CliError, args::Global};
-use crate::{domain::Timestamp, store::Store};
+use crate::{domain::Timestamp, files::DataDir, store::Store};
 use rustix::{
     fs::{Gid, Uid},
     process::geteuid,
@@ -47,11 +47,19 @@ impl Data {
         self.root.join("db")
     }
 
-    /// Opens the store, which must be there already.
+    /// Keeps a server from starting, and other commands like this one away, until it is dropped.
+    ///
+    /// # Errors
+    /// Somebody else has the data, or they are of a newer version.
+    pub fn lock(&self) -> Result<DataDir, CliError> {
+        DataDir::open(&self.root).map_err(|e| CliError::Failed(e.into()))
+    }
+
+    /// Opens the store, which must be there already; the second part is the lock on it.
     ///
     /// # Errors
     /// There is none, somebody else has it, or it cannot be read.
-    pub fn open(&self) -> Result<Store, CliError> {
+    pub fn open(&self) -> Result<(Store, DataDir), CliError> {
         let dir = self.store_dir();
         if !dir.is_dir() {
             return Err(CliError::Failed(anyhow::anyhow!(
@@ -60,7 +68,8 @@ impl Data {
                 self.root.display()
             )));
         }
-        open(&dir)
+        let lock = self.lock()?;
+        Ok((open(&dir)?, lock))
     }
 }
 

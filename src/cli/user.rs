@@ -23,7 +23,8 @@ pub fn passwd(global: &Global, name: &str) -> Result<(), CliError> {
                 CliError::Failed(_) => CliError::Unreachable(format!("{reason} ({error})")),
                 other => other,
             })?;
-            set_directly(&data.open()?, user.clone(), &password, direct::now())?;
+            let (store, _lock) = data.open()?;
+            set_directly(&store, user.clone(), &password, direct::now())?;
         }
         other => other?,
     }

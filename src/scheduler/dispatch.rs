@@ -350,22 +350,19 @@ impl Dispatcher {
 
 /// Writes a job, again and again until the disk takes it: a state that only this process knows
 /// would be lost. A write that comes late never takes a state back.
-fn save(app: App, job: Job) -> impl Future<Output = ()> + Send {
-    // The first write is handed over before anything is awaited, so writes keep their order.
-    async move {
-        loop {
-            let record = job.clone();
-            let written = app
-                .store()
-                .write(move |tx| match tx.job(record.id)? {
-                    Some(old) if old.state.kind() > record.state.kind() => Ok(()),
-                    Some(_) | None => tx.put_job(&record),
-                })
-                .await;
-            let Err(error) = written else { return };
-            tracing::error!(job.id = job.id.get(), %error, "the job's state cannot be written yet");
-            tokio::time::sleep(RETRY).await;
-        }
+async fn save(app: App, job: Job) {
+    loop {
+        let record = job.clone();
+        let written = app
+            .store()
+            .write(move |tx| match tx.job(record.id)? {
+                Some(old) if old.state.kind() > record.state.kind() => Ok(()),
+                Some(_) | None => tx.put_job(&record),
+            })
+            .await;
+        let Err(error) = written else { return };
+        tracing::error!(job.id = job.id.get(), %error, "the job's state cannot be written yet");
+        tokio::time::sleep(RETRY).await;
     }
 }
 
