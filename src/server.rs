@@ -67,6 +67,8 @@ pub struct Appliance {
     server: tokio::task::JoinHandle<()>,
     dispatcher: tokio::task::JoinHandle<()>,
     chores: tokio::task::JoinHandle<()>,
+    /// Tells the server to end: later than the builds, whose watchers it serves.
+    close: watch::Sender<bool>,
     _plugins: Option<Watch>,
 }
 
@@ -98,8 +100,8 @@ impl Appliance {
             .await
             .context("the service cannot listen")?;
         let addresses = server.addresses().to_vec();
-        let serving = stopped.clone();
-        let server = tokio::spawn(async move { server.run(serving, CONNECTIONS_CAP).await });
+        let (close, closing) = watch::channel(false);
+        let server = tokio::spawn(async move { server.run(closing, CONNECTIONS_CAP).await });
         let dispatching = stopped.clone();
         let dispatcher = tokio::spawn(dispatcher.run(wishes, dispatching));
         let chore_app = app.clone();
@@ -108,7 +110,7 @@ impl Appliance {
                 tracing::error!(%error, "chores do not run any more");
             }
         });
-        Ok(Self { app, addresses, server, dispatcher, chores, _plugins: plugins })
+        Ok(Self { app, addresses, server, dispatcher, chores, close, _plugins: plugins })
     }
 
     /// The TCP addresses it listens on.
@@ -123,15 +125,16 @@ impl Appliance {
 
     /// Waits for everything to end: builds first, while pages still answer, then the store.
     pub async fn ended(self) {
-        for (what, task) in [
-            ("the dispatcher", self.dispatcher),
-            ("chores", self.chores),
-            ("the server", self.server),
-        ] {
-            if let Err(error) = task.await {
+        let broke = |what: &str, ended: Result<(), tokio::task::JoinError>| {
+            if let Err(error) = ended {
                 tracing::error!(%error, "{what} broke while stopping");
             }
-        }
+        };
+        broke("the dispatcher", self.dispatcher.await);
+        broke("chores", self.chores.await);
+        // Nobody listening any more is as good as told.
+        let _ = self.close.send(true);
+        broke("the server", self.server.await);
         let app = self.app;
         let closed = tokio::task::spawn_blocking(move || app.store().close()).await;
         match closed {
