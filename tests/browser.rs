@@ -116,8 +116,12 @@ impl Browser {
         field.send_keys(text).await.unwrap();
     }
 
-    async fn choose(&self, css: &str, value: &str) {
-        self.click(&format!("{css} option[value=\"{value}\"]")).await;
+    /// Chooses the option with this value, or this text, of the select of this name.
+    async fn choose(&self, name: &str, value: &str) {
+        let option = format!(
+            "//select[@name='{name}']//option[@value='{value}' or normalize-space()='{value}']"
+        );
+        self.page.find(By::XPath(option)).await.unwrap().click().await.unwrap();
     }
 
     async fn path(&self) -> String {
@@ -158,7 +162,24 @@ impl Browser {
         }
     }
 
-    /// The same, loading the page again each time, as somebody without JavaScript would.
+    /// Waits until a part of the page is there and contains `word`.
+    async fn see_in(&self, css: &str, word: &str) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        loop {
+            let part = self.page.find(By::Css(css)).await;
+            let text = match part {
+                Ok(part) => part.text().await.unwrap_or_default(),
+                Err(_) => String::new(),
+            };
+            if text.contains(word) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "never saw {word} in {css}: {text}");
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// The same as [`see`](Self::see), loading the page again each time, as somebody without JavaScript would.
     async fn reload_until(&self, what: &str, good: impl Fn(&str) -> bool) -> String {
         let deadline = Instant::now() + Duration::from_secs(60);
         loop {
@@ -248,8 +269,8 @@ async fn a_person_signs_in_submits_watches_takes_the_image_and_leaves() {
     browser.go(&service, "/submit").await;
     let file = kickstart(&service, "slow");
     browser.find("[name=file]").await.send_keys(file.to_str().unwrap()).await.unwrap();
-    browser.choose("[name=image_type]", "raw").await;
-    browser.choose("[name=arch]", "x86_64").await;
+    browser.choose("image_type", "raw").await;
+    browser.choose("arch", "x86_64").await;
     browser.click("button[value=check]").await;
     let said = browser.see("the plan", |t| t.contains("mic create")).await;
     assert!(said.contains("slow.ks"), "{said}");
@@ -276,8 +297,7 @@ async fn a_person_signs_in_submits_watches_takes_the_image_and_leaves() {
         assert!(table.contains(column), "{column} is no column of: {table}");
     }
     let other = service.submit(&kickstart(&service, "succeed"), "raw", "x86_64", &[]);
-    browser.see("the new row, live", |t| t.contains("succeed") && !t.contains("BUILDING")).await;
-    assert!(browser.page.find(By::Id(format!("job-{other}"))).await.is_ok());
+    browser.see_in(&format!("#job-{other}"), "DONE").await;
 
     browser.click("header form[action=\"/logout\"] button").await;
     browser.arrive("the sign-in page", |p| p == "/login").await;
@@ -300,9 +320,9 @@ async fn everything_works_without_javascript() {
     let bad = format!("{}prat / --size 1\n", kickstart_text("slow"));
     browser.fill("textarea[name=definition]", &bad).await;
     browser.fill("[name=name]", "by-hand").await;
-    browser.choose("[name=runner]", "mic").await;
-    browser.choose("[name=image_type]", "raw").await;
-    browser.choose("[name=arch]", "x86_64").await;
+    browser.choose("runner", "mic").await;
+    browser.choose("image_type", "raw").await;
+    browser.choose("arch", "x86_64").await;
     browser.click("button[value=submit]").await;
     browser.see("the unknown command", |t| t.contains("prat") && t.contains('9')).await;
     let kept =
@@ -327,8 +347,8 @@ async fn everything_works_without_javascript() {
     browser.go(&service, "/submit").await;
     let file = kickstart(&service, "hang");
     browser.find("[name=file]").await.send_keys(file.to_str().unwrap()).await.unwrap();
-    browser.choose("[name=image_type]", "raw").await;
-    browser.choose("[name=arch]", "x86_64").await;
+    browser.choose("image_type", "raw").await;
+    browser.choose("arch", "x86_64").await;
     browser.click("button[value=submit]").await;
     let job = browser.arrive("the job's page", |p| p.starts_with("/jobs/")).await;
     browser.reload_until("the hanging", |t| t.contains("hanging now")).await;
