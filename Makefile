@@ -42,7 +42,8 @@ plugins-check: ## Build the runners again and compare them with plugins/dist
 bench: ## The performance suite: table and target/bench.json; ONLY=prefix runs a part
 	$(STATIC)
 	IMG_BENCH_BINARY='$(TARGET)/$(TRIPLE)/release/img' IMG_BENCH_ONLY='$(ONLY)' \
-	  IMG_BENCH_OUT='$(CURDIR)/target/bench.json' $(CARGO) bench --locked --bench suite
+	  IMG_BENCH_OUT='$(CURDIR)/target/bench.json' RUSTFLAGS='-C target-feature=+crt-static' \
+	  $(CARGO) bench --locked --target $(TRIPLE) --bench suite
 
 soak: ## Long kill tests: 500 rounds instead of the 50 of `make test`
 	IMG_KILL_ROUNDS=500 $(CARGO) test --locked --test kills -- --nocapture

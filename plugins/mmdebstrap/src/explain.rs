@@ -230,9 +230,9 @@ mod tests {
                 "the archive has no `9` of `dpkg`",
             ),
             (
-                "E: The repository 'http://deb.debian.org/debian nosuite Release' does not have a Release file.",
+                "E: The repository 'http://mirror.example/debian nosuite Release' does not have a Release file.",
                 Cause::Repository,
-                "there is no archive at `http://deb.debian.org/debian nosuite Release`",
+                "there is no archive at `http://mirror.example/debian nosuite Release`",
             ),
             (
                 "  Could not resolve 'nosuch.invalid'",

@@ -458,10 +458,10 @@ mod tests {
 customize-hooks = ["rm -rf /"]
 extract-hooks = ["copy-in /etc/shadow /etc"]
 mirrors = [
-  "http://deb.debian.org/debian",
+  "http://mirror.example/debian",
   "file:///srv/mirror",
   "deb [trusted=yes] http://evil/ sid main",
-  "deb [arch=amd64] http://deb.debian.org/debian sid main",
+  "deb [arch=amd64] http://mirror.example/debian sid main",
 ]
 aptopts = ['APT::Update::Pre-Invoke { "id" };', 'Acquire::Check-Valid-Until "false"']
 dpkgopts = ["path-exclude=/usr/share/man/*", "pre-invoke=id"]
