@@ -61,7 +61,6 @@ fn the_example_becomes_one_command() {
             "--",
             "bookworm",
             "/build/output/lab.tar",
-            "http://mirror.example/debian",
         ]
     );
     let files: Vec<_> = plan.files.iter().map(|file| file.path.as_str()).collect();
