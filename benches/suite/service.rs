@@ -105,8 +105,9 @@ impl Service {
         let page = client.get("/account").text();
         let (_, rest) = page.split_once("name=\"csrf\" value=\"").expect("a csrf field");
         let csrf = rest.split('"').next().unwrap();
-        let fields =
-            [("csrf", csrf), ("label", "bench"), ("scope", "submit"), ("scope", "view-jobs")];
+        let mut fields = vec![("csrf", csrf), ("label", "bench")];
+        // A script runs on the box itself, so handing one in takes the permission for that.
+        fields.extend(["submit", "view-jobs", "privileged-definitions"].map(|v| ("scope", v)));
         let page = client.form("/account/tokens", &fields).text();
         let (_, rest) = page.split_once("img_").expect("a token");
         let secret: String =
