@@ -72,6 +72,10 @@
     const table = $("table[data-rows]");
     if (!table) return;
     const body = table.tBodies[0];
+    const some = () => {
+      table.hidden = false;
+      $("[data-none]")?.remove();
+    };
     listen(table.dataset.rows, {
       row: (event) => {
         const row = $("tr", parse(event.data));
@@ -85,6 +89,7 @@
           if (focused) $(`a[href="${CSS.escape(focused)}"]`, row)?.focus();
           return;
         }
+        some();
         body.prepend(row);
         while (body.rows.length > Number(table.dataset.size)) body.lastElementChild.remove();
       },
@@ -94,7 +99,9 @@
         if (!answer?.ok) return;
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         const fresh = $("table[data-rows]", page);
-        if (fresh) body.replaceChildren(...fresh.tBodies[0].rows);
+        if (!fresh?.tBodies[0].rows.length) return;
+        some();
+        body.replaceChildren(...fresh.tBodies[0].rows);
       },
     });
   };
@@ -427,7 +434,10 @@
       byName();
       inspect();
     });
-    form.elements.definition.addEventListener("change", (event) => event.target.value.trim() && inspect());
+    // A text without a name says what it is only to a runner that was chosen.
+    const pasted = () => form.elements.definition.value.trim() && form.elements.runner.value;
+    for (const field of [form.elements.definition, form.elements.runner])
+      field.addEventListener("change", () => (pasted() || file.files.length) && inspect());
   };
 
   // Sends a large file with a progress bar, then shows the answer as the browser would have.
@@ -474,7 +484,11 @@
     for (const source of [...streams]) hangUp(source);
   };
 
+  const place = () => location.pathname + location.search;
+  let shown;
+
   const setUp = () => {
+    shown = place();
     clock();
     rows();
     filters();
@@ -487,7 +501,8 @@
 
   setUp();
   setInterval(tick, 1000);
-  addEventListener("popstate", () => location.reload());
+  // Going to another place of the same page comes this way, too, and must lose nothing.
+  addEventListener("popstate", () => place() !== shown && location.reload());
   addEventListener("pagehide", () => {
     // Shown again from the browser's memory, a live page would be deaf: load it anew.
     if (streams.size) addEventListener("pageshow", (event) => event.persisted && location.reload());
