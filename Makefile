@@ -4,7 +4,13 @@ SHELL := /bin/bash
 CARGO ?= cargo
 TARGET := $(or $(CARGO_TARGET_DIR),$(CURDIR)/target)
 TRIPLE := x86_64-unknown-linux-gnu
-STATIC := RUSTFLAGS='-C target-feature=+crt-static' $(CARGO) build --locked --release --target $(TRIPLE)
+# In a static binary a weak symbol stays empty unless the linker is told to fetch it: without this
+# one, starting a tool copies the server's page tables. Randomness comes from the system call alone:
+# the other way is to look the function up at run time, which a static binary cannot.
+STATIC_FLAGS := -C target-feature=+crt-static \
+  -C link-arg=-Wl,--undefined=posix_spawn_file_actions_addchdir_np \
+  --cfg getrandom_backend="linux_getrandom"
+STATIC := RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --locked --release --target $(TRIPLE)
 
 .PHONY: help demo demo-stop test quick release plugins plugins-check bench soak
 
@@ -42,7 +48,7 @@ plugins-check: ## Build the runners again and compare them with plugins/dist
 bench: ## The performance suite: table and target/bench.json; ONLY=prefix runs a part
 	$(STATIC)
 	IMG_BENCH_BINARY='$(TARGET)/$(TRIPLE)/release/img' IMG_BENCH_ONLY='$(ONLY)' \
-	  IMG_BENCH_OUT='$(CURDIR)/target/bench.json' RUSTFLAGS='-C target-feature=+crt-static' \
+	  IMG_BENCH_OUT='$(CURDIR)/target/bench.json' RUSTFLAGS='$(STATIC_FLAGS)' \
 	  $(CARGO) bench --locked --target $(TRIPLE) --bench suite
 
 soak: ## Long kill tests: 500 rounds instead of the 50 of `make test`
