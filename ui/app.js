@@ -72,6 +72,10 @@
     const table = $("table[data-rows]");
     if (!table) return;
     const body = table.tBodies[0];
+    const some = () => {
+      table.hidden = false;
+      $("[data-none]")?.remove();
+    };
     listen(table.dataset.rows, {
       row: (event) => {
         const row = $("tr", parse(event.data));
@@ -85,6 +89,7 @@
           if (focused) $(`a[href="${CSS.escape(focused)}"]`, row)?.focus();
           return;
         }
+        some();
         body.prepend(row);
         while (body.rows.length > Number(table.dataset.size)) body.lastElementChild.remove();
       },
@@ -94,7 +99,9 @@
         if (!answer?.ok) return;
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
         const fresh = $("table[data-rows]", page);
-        if (fresh) body.replaceChildren(...fresh.tBodies[0].rows);
+        if (!fresh?.tBodies[0].rows.length) return;
+        some();
+        body.replaceChildren(...fresh.tBodies[0].rows);
       },
     });
   };

@@ -88,7 +88,7 @@ async fn log(visit: Visit) -> Reply {
     let read = move |view: &LogView, _| lines::page(view, from, PER_PAGE);
     let (piece, ended) = piece(&visit.app, actor, id, read).await?;
     let page = LogPage {
-        html: PreEscaped(logline::render_lines(&piece.bytes, piece.from_line)),
+        html: PreEscaped(logline::render_marked(&piece.bytes, piece.from_line, mark)),
         from_line: piece.from_line,
         per_page: PER_PAGE,
         lines: piece.lines,

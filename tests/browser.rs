@@ -1,0 +1,488 @@
+//! What people do in a browser, from the first login to the image in their hands: with scripts,
+//! without them, by keyboard alone; and every page as the accessibility checker sees it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "an assumption that fails is a test that fails"
+)]
+
+#[path = "support/browser.rs"]
+mod browser;
+mod common;
+
+use browser::{Browser, axe};
+use common::{PASSWORD, Service, is_root, until};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use thirtyfour::Key;
+
+/// Bytes of the pretended image.
+const IMAGE: usize = 1 << 20;
+
+/// A kickstart that makes the pretended mic behave as `how` says.
+fn kickstart(how: &str) -> String {
+    format!(
+        "# fake-mic: {how}\nlang en_US.UTF-8\ntimezone UTC\nrootpw --plaintext secret-of-root\n\
+         part / --size 400 --fstype ext4 --ondisk=sda\nrepo --name=oss --baseurl=http://repo.example/oss\n\
+         %packages\nbusybox\n%end\n"
+    )
+}
+
+fn file(service: &Service, how: &str) -> PathBuf {
+    service.write(&format!("{how}.ks"), &kickstart(how))
+}
+
+/// Fills in a new submit form as far as every journey needs it.
+fn choose_raw(b: &Browser) {
+    b.click("#f-image_type option[data-runner=mic][value=raw]");
+    b.click("#f-arch option[value=x86_64], #f-arch option:nth-child(n+2)");
+}
+
+fn upload(b: &Browser, file: &Path) {
+    b.go("/submit");
+    b.write("#f-file", file.to_str().unwrap());
+}
+
+/// The number of the job whose page is shown.
+fn job_shown(b: &Browser) -> u64 {
+    until("a job's page", || b.path().strip_prefix("/jobs/")?.parse().ok())
+}
+
+/// From the new box to a password of one's own.
+fn first_login(b: &Browser) {
+    b.go("/");
+    assert!(b.path().starts_with("/login"), "{}", b.path());
+    b.see("main", "This box is new.");
+    b.write("#f-name", "imager");
+    b.write("#f-password", "imager");
+    b.click("main button");
+    b.see("h1", "Set a password");
+    b.go("/queue");
+    b.see("h1", "Set a password");
+
+    b.write("#f-new", "short");
+    b.write("#f-again", "short");
+    b.click("main button");
+    b.see("#f-new-bad", "at least 12");
+    b.write("#f-new", PASSWORD);
+    b.write("#f-again", PASSWORD);
+    b.click("main button");
+    until("a page beyond", || (!b.path().starts_with("/password")).then_some(()));
+    b.go("/");
+    b.see("h1", "Image building");
+    assert_eq!(b.path(), "/");
+}
+
+fn files_are_there(b: &Browser, id: u64) {
+    b.go(&format!("/jobs/{id}/files"));
+    // SHA-256 of 1 MiB of zeros.
+    let sum = "30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58";
+    b.see("table.files", sum);
+    let (said, bytes) = b.download(&format!("/jobs/{id}/image"));
+    assert!(said.contains("slow-sda.raw"), "{said}");
+    assert_eq!(bytes, vec![0; IMAGE]);
+}
+
+fn log_out(b: &Browser) {
+    b.click(".tabs form button");
+    b.see("h1", "Log in");
+    b.go("/queue");
+    b.see("h1", "Log in");
+}
+
+#[test]
+fn from_the_first_login_to_the_image() {
+    if !is_root("mic") {
+        return;
+    }
+    let service = Service::start();
+    let Some(b) = Browser::open(&service, true) else { return };
+    first_login(&b);
+
+    upload(&b, &file(&service, "slow"));
+    b.see("[data-inspected]", "Read by mic");
+    choose_raw(&b);
+    b.click("button[value=check]");
+    b.see("#check-title", "The check passed");
+    b.see(".check .commands", "mic");
+    assert_eq!(
+        service.json(&["queue"])["jobs"].as_array().map(Vec::len),
+        Some(0),
+        "nothing is queued"
+    );
+
+    b.click("button[value=submit]");
+    let id = job_shown(&b);
+    b.see(".flash", "is in the queue");
+    b.script("window.untouched = true");
+    let lines = || b.count("[data-lines] .line");
+    until("the first lines", || (lines() > 2).then_some(()));
+    let before = lines();
+    until("more lines", || (lines() > before + 2).then_some(()));
+    b.see("#head .badge", "DONE");
+    b.see("#actions a.main", "Image");
+    b.see("#results table.files", "slow-sda.raw");
+    assert_eq!(
+        b.script("return window.untouched"),
+        json!(true),
+        "all without loading the page anew"
+    );
+    files_are_there(&b, id);
+
+    b.follow("Queue");
+    let columns = b.script(
+        "return [...document.querySelectorAll('table.queue thead th')].map(t => t.textContent)",
+    );
+    let wanted = ["ID / queue", "Submitted", "Length", "User", "Arch", "Type", "Status", "Results"];
+    assert_eq!(columns, json!(wanted));
+    b.script("window.untouched = true");
+    let second = service.submit(&file(&service, "slow"), "raw", "x86_64", &[]);
+    let status = format!("#job-{second} .badge");
+    b.see(&status, "BUILDING");
+    b.see(&status, "DONE");
+    assert_eq!(b.script("return window.untouched"), json!(true));
+    assert_eq!(b.count("table.queue tbody tr"), 2);
+    log_out(&b);
+    assert_eq!(b.complaints(&["/password"]), [""; 0]);
+}
+
+#[test]
+fn an_empty_queue_fills_while_somebody_looks() {
+    if !is_root("mic") {
+        return;
+    }
+    let service = Service::start();
+    service.set_first_password();
+    let Some(b) = Browser::open(&service, true) else { return };
+    b.sign_in("imager", PASSWORD);
+    b.go("/queue");
+    b.see("main", "The queue is empty.");
+    let id = service.submit(&file(&service, "succeed"), "raw", "x86_64", &[]);
+    b.see(&format!("#job-{id} .badge"), "DONE");
+    assert!(!b.page().contains("The queue is empty."));
+    assert_eq!(b.complaints(&[]), [""; 0]);
+}
+
+#[test]
+fn everything_works_without_scripts() {
+    if !is_root("mic") {
+        return;
+    }
+    let service = Service::start();
+    let Some(b) = Browser::open(&service, false) else { return };
+    first_login(&b);
+
+    upload(&b, &file(&service, "slow"));
+    choose_raw(&b);
+    b.click("button[value=check]");
+    b.see("#check-title", "The check passed");
+    b.click("button[value=submit]");
+    let id = job_shown(&b);
+    until("the end of the job", || {
+        b.reload();
+        b.text("#head .badge").contains("DONE").then_some(())
+    });
+    b.see(".lines", "Installing: demo-package-8");
+    files_are_there(&b, id);
+
+    a_mistake_keeps_what_was_typed(&b);
+    b.click("button[value=submit]");
+    let id = job_shown(&b);
+    until("the job to build", || {
+        b.reload();
+        b.text(".lines").contains("hanging now").then_some(())
+    });
+    b.follow("Cancel");
+    b.see("h1", &format!("Cancel job {id}?"));
+    b.click("main button.danger");
+    b.wait_path(&format!("/jobs/{id}"));
+    until("the cancelling", || {
+        b.reload();
+        b.text("#head .badge").contains("CANCELLED").then_some(())
+    });
+    b.follow("Queue");
+    assert_eq!(b.count("table.queue thead th"), 8);
+    assert_eq!(b.count("table.queue tbody tr"), 2);
+    b.click("#q-status option[value=cancelled]");
+    b.click("aside form button");
+    assert_eq!(b.count("table.queue tbody tr"), 1);
+    log_out(&b);
+}
+
+/// Pastes a definition with a mistake, is told the line, and mends it.
+fn a_mistake_keeps_what_was_typed(b: &Browser) {
+    b.go("/submit");
+    b.click("input[name=source][value=paste]");
+    let text = kickstart("hang");
+    b.write("#f-definition", format!("{text}frobnicate --all\n"));
+    b.click("#f-runner option[value=mic]");
+    b.click("button[value=inspect]");
+    b.write("#f-name", "by-hand");
+    b.write("#f-packages", "vim\n-nano");
+    choose_raw(b);
+    b.click("button[value=submit]");
+    b.see(".note.bad", "frobnicate");
+    b.see(".note.bad", "line 10");
+    assert!(
+        b.value("#f-definition").ends_with("frobnicate --all\n"),
+        "{}",
+        b.value("#f-definition")
+    );
+    assert_eq!(b.value("#f-name"), "by-hand");
+    assert_eq!(b.value("#f-packages"), "vim\n-nano");
+    assert_eq!(b.value("#f-image_type"), "raw");
+    assert_eq!(b.value("#f-arch"), "x86_64");
+    let line = "frobnicate --all\n".len();
+    b.write("#f-definition", Key::Control + "\u{e010}");
+    b.write("#f-definition", "\u{e003}".repeat(line));
+}
+
+/// Presses Tab until `what` has the focus.
+fn tab_to(b: &Browser, what: &str) {
+    let mut passed = Vec::new();
+    for _ in 0..60 {
+        b.press(Key::Tab);
+        let here = b.focused();
+        if here == what {
+            let seen = b.script("return getComputedStyle(document.activeElement).outlineStyle");
+            assert_ne!(seen, json!("none"), "the focus on {what} can be seen");
+            return;
+        }
+        passed.push(here);
+    }
+    panic!("Tab never came to `{what}`, but to {passed:?}");
+}
+
+#[test]
+fn the_keyboard_alone_is_enough() {
+    if !is_root("mic") {
+        return;
+    }
+    let service = Service::start();
+    service.set_first_password();
+    let Some(b) = Browser::open(&service, true) else { return };
+    b.go("/login?next=/submit");
+    assert_eq!(b.focused(), "f-name", "the cursor waits in the first field");
+    b.press("imager" + Key::Tab);
+    b.press(PASSWORD + Key::Enter);
+    b.see("h1", "Create an image");
+
+    b.press(Key::Tab);
+    assert_eq!(b.focused(), "skip");
+    b.press(Key::Enter);
+    b.wait_focus("main");
+    tab_to(&b, "upload");
+    b.press(Key::Right);
+    assert_eq!(b.focused(), "paste");
+    tab_to(&b, "f-definition");
+    b.press(kickstart("succeed"));
+    tab_to(&b, "f-runner");
+    b.see("[data-inspected]", "Read by");
+    assert_eq!(b.value("#f-runner"), "mic", "the text says whose it is");
+    tab_to(&b, "f-image_type");
+    let label = b.script("return document.querySelector('#f-image_type option[value=raw]').label");
+    b.press(label.as_str().unwrap());
+    assert_eq!(b.value("#f-image_type"), "raw");
+    tab_to(&b, "f-arch");
+    b.press("x86_64");
+    assert_eq!(b.value("#f-arch"), "x86_64");
+    tab_to(&b, "submit");
+    b.press(Key::Enter);
+    let id = job_shown(&b);
+    b.see("#head .badge", "DONE");
+    assert_eq!(service.job(id)["image_type"], "raw");
+    assert_eq!(b.complaints(&[]), [""; 0]);
+}
+
+/// Looks at every page in both colours and two widths.
+struct Audit<'a> {
+    b: &'a Browser,
+    axe: String,
+    pictures: Option<PathBuf>,
+    found: Vec<String>,
+    looks: usize,
+}
+
+/// Asks the checker for what is wrong, in few words.
+const CHECK: &str = "
+    const done = arguments[arguments.length - 1];
+    axe.run(document, { resultTypes: ['violations'] }).then(
+      (r) => done(r.violations.flatMap((v) => v.nodes.map((n) =>
+        `${v.id}: ${n.target.join(' ')}: ${n.failureSummary.replace(/\\s+/g, ' ')}`))),
+      (e) => done([String(e)]));";
+
+impl Audit<'_> {
+    /// The page that is shown now; `name` is what its pictures are called.
+    fn page(&mut self, name: &str) {
+        self.b.script(&self.axe);
+        for theme in ["light", "dark"] {
+            self.b.script(&format!("document.documentElement.dataset.theme = '{theme}'"));
+            for (width, word) in [(1280, "wide"), (360, "narrow")] {
+                self.b.resize(width);
+                self.look(&format!("{name}-{theme}-{word}"));
+            }
+        }
+        self.b.resize(1280);
+    }
+
+    fn look(&mut self, name: &str) {
+        self.looks += 1;
+        let said = self.b.script_later(CHECK, Vec::new());
+        let said = said.as_array().cloned().unwrap_or_default();
+        self.found.extend(said.iter().map(|v| format!("{name}: {}", v.as_str().unwrap_or("?"))));
+        let wider = self
+            .b
+            .script("const e = document.documentElement; return e.scrollWidth - e.clientWidth;");
+        if wider != json!(0) {
+            self.found.push(format!("{name}: the page is {wider} px wider than the window"));
+        }
+        if let Some(folder) = &self.pictures {
+            self.b.picture(&folder.join(format!("{name}.png")));
+        }
+    }
+
+    fn at(&mut self, path: &str, name: &str) {
+        self.b.go(path);
+        self.page(name);
+    }
+}
+
+#[test]
+fn every_page_is_accessible_in_both_themes() {
+    if !is_root("mic") {
+        return;
+    }
+    let Some(axe) = axe() else { return };
+    let service = Service::start();
+    let Some(b) = Browser::open(&service, true) else { return };
+    let pictures = std::env::var_os("IMG_SCREENSHOTS").map(PathBuf::from);
+    if let Some(folder) = &pictures {
+        std::fs::create_dir_all(folder).unwrap();
+    }
+    let mut audit = Audit { b: &b, axe, pictures, found: Vec::new(), looks: 0 };
+    pages_before(&mut audit);
+    pages_of_the_form(&mut audit, &service);
+    pages_of_jobs(&mut audit, &service);
+    for (path, name) in
+        [("/account", "account"), ("/admin/health", "health"), ("/nothing/here", "not-found")]
+    {
+        audit.at(path, name);
+    }
+    a_new_token(&mut audit);
+    println!("{} looks at {} pages", audit.looks, audit.looks / 4);
+    assert_eq!(audit.found, [""; 0]);
+    let meant = ["/login", "/password", "/submit", "/nothing/here", "/account/tokens"];
+    assert_eq!(b.complaints(&meant), [""; 0]);
+}
+
+fn pages_before(audit: &mut Audit) {
+    let b = audit.b;
+    audit.at("/login", "login");
+    b.write("#f-name", "imager");
+    b.write("#f-password", "wrong");
+    b.click("main button");
+    b.see(".note.bad", "password");
+    audit.page("login-refused");
+    b.sign_in("imager", "imager");
+    audit.page("password");
+    b.write("#f-new", "short");
+    b.write("#f-again", "shorter");
+    b.click("main button");
+    b.see(".note.bad", "differ");
+    audit.page("password-errors");
+    b.write("#f-new", PASSWORD);
+    b.write("#f-again", PASSWORD);
+    b.click("main button");
+    until("the start page", || (!b.path().starts_with("/password")).then_some(()));
+    audit.at("/", "start-new");
+    audit.at("/queue", "queue-empty");
+}
+
+fn pages_of_the_form(audit: &mut Audit, service: &Service) {
+    let b = audit.b;
+    audit.at("/submit", "submit");
+    let wrong = service.write("wrong.ks", &format!("{}frobnicate --all\n", kickstart("succeed")));
+    upload(b, &wrong);
+    b.see("[data-inspected]", "frobnicate");
+    audit.page("submit-inspected");
+    choose_raw(b);
+    b.write("#f-name", "not a name / at all");
+    b.click("button[value=submit]");
+    b.see(".note.bad", "not work yet");
+    audit.page("submit-errors");
+    upload(b, &file(service, "succeed"));
+    b.see("[data-inspected]", "Read by");
+    choose_raw(b);
+    b.click("button[value=check]");
+    b.see("#check-title", "The check passed");
+    audit.page("check");
+}
+
+fn pages_of_jobs(audit: &mut Audit, service: &Service) {
+    let b = audit.b;
+    let submit = |how: &str| service.submit(&file(service, how), "raw", "x86_64", &[]);
+    let done = submit("succeed");
+    service.wait(done);
+    let failed = submit("no-package");
+    service.wait(failed);
+    let building = [submit("hang"), submit("hang")];
+    for id in building {
+        until("the hanging", || service.log(id).contains("hanging now").then_some(()));
+    }
+    let queued = submit("succeed");
+    let id = building[0];
+    for (path, name) in [
+        ("/".to_owned(), "start"),
+        ("/queue".into(), "queue"),
+        ("/queue?status=failed&mine=1".into(), "queue-filtered"),
+        (format!("/jobs/{done}"), "job-done"),
+        (format!("/jobs/{failed}"), "job-failed"),
+        (format!("/jobs/{id}"), "job-building"),
+        (format!("/jobs/{queued}"), "job-queued"),
+        (format!("/jobs/{id}/cancel"), "cancel"),
+        (format!("/jobs/{done}/log"), "log"),
+        (format!("/jobs/{done}/files"), "files"),
+        (format!("/jobs/{done}/definition?line=5"), "definition"),
+    ] {
+        audit.at(&path, name);
+    }
+    let job = service.job(failed);
+    let line = job["failure"]["line"].as_u64().unwrap_or(2);
+    b.go(&format!("/jobs/{failed}/log?line={line}"));
+    assert_eq!(b.count(&format!("#L{line}.mark")), 1, "the line that was asked for is stressed");
+    audit.page("log-of-a-failure");
+}
+
+fn a_new_token(audit: &mut Audit) {
+    let b = audit.b;
+    b.go("/account");
+    b.write("#f-label", "nightly builds");
+    b.click("#tokens form.card button.main");
+    b.see(".note.good", "is made");
+    audit.page("account-token");
+}
+
+#[test]
+fn the_theme_that_was_chosen_stays() {
+    let service = Service::start();
+    service.set_first_password();
+    let Some(b) = Browser::open(&service, true) else { return };
+    b.sign_in("imager", PASSWORD);
+    let ground = |b: &Browser| -> Value {
+        b.script("return getComputedStyle(document.body).backgroundColor")
+    };
+    b.go("/account");
+    let before = ground(&b);
+    b.click("input[name=theme][value=dark]");
+    b.click("form[action='/account/theme'] button");
+    until("the dark page", || (b.count("html[data-theme=dark]") == 1).then_some(()));
+    b.go("/");
+    assert_eq!(b.count("html[data-theme=dark]"), 1);
+    assert_ne!(ground(&b), before);
+    let (_, icon) = b.download("/ui/favicon.svg");
+    assert!(icon.starts_with(b"<svg"));
+    assert!(b.source().contains("/ui/favicon.svg"));
+    assert_eq!(b.complaints(&[]), [""; 0]);
+}
