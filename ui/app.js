@@ -481,7 +481,11 @@
     for (const source of [...streams]) hangUp(source);
   };
 
+  const place = () => location.pathname + location.search;
+  let shown;
+
   const setUp = () => {
+    shown = place();
     clock();
     rows();
     filters();
@@ -494,7 +498,8 @@
 
   setUp();
   setInterval(tick, 1000);
-  addEventListener("popstate", () => location.reload());
+  // Going to another place of the same page comes this way, too, and must lose nothing.
+  addEventListener("popstate", () => place() !== shown && location.reload());
   addEventListener("pagehide", () => {
     // Shown again from the browser's memory, a live page would be deaf: load it anew.
     if (streams.size) addEventListener("pageshow", (event) => event.persisted && location.reload());

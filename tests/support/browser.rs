@@ -265,19 +265,21 @@ impl Browser {
         })
     }
 
-    /// Makes the page this wide.
-    pub fn resize(&self, width: u32) {
+    /// Makes the window this wide and high.
+    pub fn resize(&self, width: u32, height: u32) {
         let size =
-            json!({ "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": false });
+            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": false });
         self.devtools("Emulation.setDeviceMetricsOverride", &size);
+        let frames = "const done = arguments[0];
+            requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done)));";
+        self.script_later(frames, Vec::new());
     }
 
-    /// A picture of the whole page.
-    pub fn picture(&self, file: &Path) {
-        let taken = self.devtools("Page.captureScreenshot", &json!({ "captureBeyondViewport": true,
-            "clip": self.script(
-                "const e = document.documentElement;
-                 return { x: 0, y: 0, width: e.clientWidth, height: e.scrollHeight, scale: 1 };") }));
+    /// A picture of the whole page at this width: in a window so high that nothing is left out.
+    pub fn picture(&self, width: u32, file: &Path) {
+        let high = self.script("return document.documentElement.scrollHeight").as_u64().unwrap();
+        self.resize(width, u32::try_from(high).unwrap());
+        let taken = self.devtools("Page.captureScreenshot", &json!({ "format": "png" }));
         let png = data_encoding::BASE64.decode(taken["data"].as_str().unwrap().as_bytes()).unwrap();
         std::fs::write(file, png).unwrap();
     }
