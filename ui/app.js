@@ -434,7 +434,10 @@
       byName();
       inspect();
     });
-    form.elements.definition.addEventListener("change", (event) => event.target.value.trim() && inspect());
+    // A text without a name says what it is only to a runner that was chosen.
+    const pasted = () => form.elements.definition.value.trim() && form.elements.runner.value;
+    for (const field of [form.elements.definition, form.elements.runner])
+      field.addEventListener("change", () => (pasted() || file.files.length) && inspect());
   };
 
   // Sends a large file with a progress bar, then shows the answer as the browser would have.

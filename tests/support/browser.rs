@@ -332,8 +332,10 @@ fn capabilities(profile: &Path, javascript: bool) -> thirtyfour::ChromeCapabilit
 pub fn axe() -> Option<String> {
     let given = std::env::var_os("IMG_AXE").map(PathBuf::from);
     let cached = || {
-        let home = std::env::var_os("HOME")?;
-        Some(Path::new(&home).join(".cache/img/axe/package/axe.min.js"))
+        let cache = std::env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache")))?;
+        Some(cache.join("img/axe/package/axe.min.js"))
     };
     let file = given.or_else(cached)?;
     let text = std::fs::read_to_string(&file);
