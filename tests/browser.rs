@@ -284,6 +284,8 @@ fn the_keyboard_alone_is_enough() {
     b.press(kickstart("succeed"));
     tab_to(&b, "f-runner");
     b.press("MIC2");
+    tab_to(&b, "f-name");
+    b.press("by-hand");
     tab_to(&b, "f-image_type");
     b.see("[data-inspected]", "Read by mic");
     let label = b.script("return document.querySelector('#f-image_type option[value=raw]').label");
