@@ -1,451 +1,512 @@
-//! A person's way through the pages in a real Chromium: the first sign-in, a kickstart handed in,
-//! the log that grows, the image taken, the way out; the same without JavaScript; and what axe has
-//! to say about every page in both themes.
+//! What people do in a browser, from the first login to the image in their hands: with scripts,
+//! without them, by keyboard alone; and every page as the accessibility checker sees it.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    clippy::disallowed_methods,
-    reason = "a test may stop with a message and start programs"
+    reason = "an assumption that fails is a test that fails"
 )]
 
+#[path = "support/browser.rs"]
+mod browser;
 mod common;
 
-use common::{PASSWORD, Service, is_root, skip};
-use std::{
-    net::TcpListener,
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    time::{Duration, Instant},
-};
-use tempfile::TempDir;
-use thirtyfour::{ChromiumLikeCapabilities as _, prelude::*};
+use browser::{Browser, axe};
+use common::{PASSWORD, Service, is_root, until};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use thirtyfour::Key;
 
-const CHROMIUM: &str = "/usr/bin/chromium";
-const DRIVER: &str = "/usr/bin/chromedriver";
+/// Bytes of the pretended image.
+const IMAGE: usize = 1 << 20;
 
-/// A browser of its own; ends with the test.
-struct Browser {
-    page: WebDriver,
-    driver: Child,
-    _profile: TempDir,
-}
+/// Pixels a window of the audit is high.
+const HEIGHT: u32 = 900;
 
-impl Drop for Browser {
-    fn drop(&mut self) {
-        let _ = self.driver.kill();
-        let _ = self.driver.wait();
-    }
-}
-
-impl Browser {
-    /// `None` where Chromium is not installed.
-    async fn start(javascript: bool) -> Option<Self> {
-        if !Path::new(CHROMIUM).exists() || !Path::new(DRIVER).exists() {
-            skip("Chromium and its driver are not installed");
-            return None;
-        }
-        // The driver's client insists on one, although it only ever speaks plain HTTP here; a
-        // second test finds it there.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let driver = Command::new(DRIVER)
-            .arg(format!("--port={port}"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let profile = tempfile::tempdir().unwrap();
-        let mut wanted = DesiredCapabilities::chrome();
-        let data = format!("--user-data-dir={}", profile.path().display());
-        for argument in [
-            "--headless=new",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-quic",
-            "--no-first-run",
-            "--disable-background-networking",
-            "--disable-component-update",
-            "--disable-sync",
-            "--disable-dev-shm-usage",
-            "--hide-scrollbars",
-            "--window-size=1280,1000",
-            &data,
-        ] {
-            wanted.add_arg(argument).unwrap();
-        }
-        if !javascript {
-            let off =
-                serde_json::json!({ "profile.managed_default_content_settings.javascript": 2 });
-            wanted.add_experimental_option("prefs", off).unwrap();
-        }
-        let url = format!("http://127.0.0.1:{port}");
-        let deadline = Instant::now() + Duration::from_secs(60);
-        let page = loop {
-            match WebDriver::new(&url, wanted.clone()).await {
-                Ok(page) => break page,
-                Err(error) => assert!(Instant::now() < deadline, "no browser: {error}"),
-            }
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        };
-        Some(Self { page, driver, _profile: profile })
-    }
-
-    async fn go(&self, service: &Service, path: &str) {
-        self.page.goto(service.url(path)).await.unwrap();
-    }
-
-    async fn find(&self, css: &str) -> WebElement {
-        match self.page.find(By::Css(css)).await {
-            Ok(found) => found,
-            Err(error) => {
-                panic!("no `{css}` on {}: {error}\n{}", self.path().await, self.text().await)
-            }
-        }
-    }
-
-    async fn click(&self, css: &str) {
-        self.find(css).await.click().await.unwrap();
-    }
-
-    async fn fill(&self, css: &str, text: &str) {
-        let field = self.find(css).await;
-        field.clear().await.unwrap();
-        field.send_keys(text).await.unwrap();
-    }
-
-    /// Chooses the option with this value, or this text, of the select of this name.
-    async fn choose(&self, name: &str, value: &str) {
-        let option = format!(
-            "//select[@name='{name}']//option[@value='{value}' or normalize-space()='{value}']"
-        );
-        self.page.find(By::XPath(option)).await.unwrap().click().await.unwrap();
-    }
-
-    async fn path(&self) -> String {
-        self.page.current_url().await.unwrap().path().to_owned()
-    }
-
-    /// Waits until the address is `good`: a click returns before the next page is there.
-    async fn arrive(&self, what: &str, good: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            let path = self.path().await;
-            if good(&path) {
-                return path;
-            }
-            assert!(
-                Instant::now() < deadline,
-                "never came to {what}: {path}: {}",
-                self.text().await
-            );
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    }
-
-    async fn text(&self) -> String {
-        self.page.find(By::Css("body")).await.unwrap().text().await.unwrap_or_default()
-    }
-
-    /// Waits until the page's text is `good`, without loading it again.
-    async fn see(&self, what: &str, good: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            let text = self.text().await;
-            if good(&text) {
-                return text;
-            }
-            assert!(Instant::now() < deadline, "never saw {what}: {text}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-
-    /// Waits until a part of the page is there and contains `word`.
-    async fn see_in(&self, css: &str, word: &str) {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            let part = self.page.find(By::Css(css)).await;
-            let text = match part {
-                Ok(part) => part.text().await.unwrap_or_default(),
-                Err(_) => String::new(),
-            };
-            if text.contains(word) {
-                return;
-            }
-            assert!(Instant::now() < deadline, "never saw {word} in {css}: {text}");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-    }
-
-    /// The same as [`see`](Self::see), loading the page again each time, as somebody without JavaScript would.
-    async fn reload_until(&self, what: &str, good: impl Fn(&str) -> bool) -> String {
-        let deadline = Instant::now() + Duration::from_secs(60);
-        loop {
-            self.page.refresh().await.unwrap();
-            let text = self.text().await;
-            if good(&text) {
-                return text;
-            }
-            assert!(Instant::now() < deadline, "never saw {what}: {text}");
-            tokio::time::sleep(Duration::from_millis(200)).await;
-        }
-    }
-
-    /// Signs in for the first time and sets the tests' password.
-    async fn first_sign_in(&self, service: &Service) {
-        self.go(service, "/").await;
-        assert_eq!(self.path().await, "/login");
-        self.fill("[name=name]", "imager").await;
-        self.fill("[name=password]", "imager").await;
-        self.click("main form button[type=submit]").await;
-        self.arrive("the set-a-password page", |p| p == "/password").await;
-        self.go(service, "/queue").await;
-        assert_eq!(self.path().await, "/password", "nothing else opens before a password is set");
-        self.set_password("short").await;
-        self.see("what is wrong with it", |t| t.contains("at least 12")).await;
-        self.set_password(PASSWORD).await;
-        self.arrive("the start page", |p| p == "/").await;
-    }
-
-    async fn set_password(&self, password: &str) {
-        self.fill("[name=new]", password).await;
-        self.fill("[name=again]", password).await;
-        self.click("main form button[type=submit]").await;
-    }
-
-    async fn screenshot(&self, name: &str) {
-        if let Some(dir) = std::env::var_os("IMG_SCREENSHOTS") {
-            std::fs::create_dir_all(&dir).unwrap();
-            self.page.screenshot(&PathBuf::from(dir).join(format!("{name}.png"))).await.unwrap();
-        }
-    }
-
-    /// Asserts that the browser complained about nothing (CSP reports, script errors).
-    async fn quiet(&self) {
-        let script = "return window.__imgErrors === undefined ? [] : window.__imgErrors";
-        let errors = self.page.execute(script, vec![]).await.unwrap();
-        assert_eq!(errors.json(), &serde_json::json!([]));
-    }
-}
-
-fn kickstart(service: &Service, how: &str) -> PathBuf {
-    service.write(&format!("{how}.ks"), &kickstart_text(how))
-}
-
-fn kickstart_text(how: &str) -> String {
+/// A kickstart that makes the pretended mic behave as `how` says.
+fn kickstart(how: &str) -> String {
     format!(
-        "# fake-mic: {how}\nlang en_US.UTF-8\ntimezone UTC\n\
-         repo --name=oss --baseurl=http://repo.example/oss\n\
-         part / --size 400 --fstype ext4 --ondisk=sda\n%packages\nbusybox\n%end\n"
+        "# fake-mic: {how}\nlang en_US.UTF-8\ntimezone UTC\nrootpw --plaintext secret-of-root\n\
+         part / --size 400 --fstype ext4 --ondisk=sda\nrepo --name=oss --baseurl=http://repo.example/oss\n\
+         %packages\nbusybox\n%end\n"
     )
 }
 
-/// Takes a file with the browser's cookie.
-async fn download(browser: &Browser, service: &Service, path: &str) -> (u16, Vec<u8>) {
-    let cookies = browser.page.get_all_cookies().await.unwrap();
-    let cookies: Vec<_> = cookies.iter().map(|c| format!("{}={}", c.name, c.value)).collect();
-    let output = Command::new("curl")
-        .args(["-s", "-w", "%{stderr}%{http_code}", "-b", &cookies.join("; "), &service.url(path)])
-        .output()
-        .unwrap();
-    (String::from_utf8_lossy(&output.stderr).trim().parse().unwrap_or(0), output.stdout)
+fn file(service: &Service, how: &str) -> PathBuf {
+    service.write(&format!("{how}.ks"), &kickstart(how))
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_person_signs_in_submits_watches_takes_the_image_and_leaves() {
+/// Fills in a new submit form as far as every journey needs it.
+fn choose_raw(b: &Browser) {
+    b.click("#f-image_type option[data-runner=mic][value=raw]");
+    b.write("#f-arch", "x86_64");
+}
+
+fn upload(b: &Browser, file: &Path) {
+    b.go("/submit");
+    b.write("#f-file", file.to_str().unwrap());
+}
+
+/// The number of the job whose page is shown.
+fn job_shown(b: &Browser) -> u64 {
+    b.see("h1 .no", "Job ");
+    b.path().strip_prefix("/jobs/").unwrap().parse().unwrap()
+}
+
+/// From the new box to a password of one's own.
+fn first_login(b: &Browser) {
+    b.go("/");
+    assert!(b.path().starts_with("/login"), "{}", b.path());
+    b.see("main", "This box is new.");
+    b.write("#f-name", "imager");
+    b.write("#f-password", "imager");
+    b.click("main button");
+    b.see("h1", "Set a password");
+    b.go("/queue");
+    b.see("h1", "Set a password");
+
+    b.write("#f-new", "short");
+    b.write("#f-again", "short");
+    b.click("main button");
+    b.see("#f-new-bad", "at least 12");
+    b.write("#f-new", PASSWORD);
+    b.write("#f-again", PASSWORD);
+    b.click("main button");
+    until("a page beyond", || (!b.path().starts_with("/password")).then_some(()));
+    b.go("/");
+    b.see("h1", "Image building");
+    assert_eq!(b.path(), "/");
+}
+
+fn files_are_there(b: &Browser, id: u64) {
+    b.go(&format!("/jobs/{id}/files"));
+    // SHA-256 of 1 MiB of zeros.
+    let sum = "30e14955ebf1352266dc2ff8067e68104607e750abb9d3b36582b8af909fcb58";
+    b.see("table.files", sum);
+    let (said, bytes) = b.download(&format!("/jobs/{id}/image"));
+    assert!(said.contains("slow-sda.raw"), "{said}");
+    assert_eq!(bytes, vec![0; IMAGE]);
+}
+
+fn log_out(b: &Browser) {
+    b.click(".tabs form button");
+    b.see("h1", "Log in");
+    b.go("/queue");
+    b.see("h1", "Log in");
+}
+
+#[test]
+fn from_the_first_login_to_the_image() {
     if !is_root("mic") {
         return;
     }
     let service = Service::start();
-    let Some(browser) = Browser::start(true).await else { return };
-    browser.first_sign_in(&service).await;
-    browser.go(&service, "/").await;
-    let start = browser.text().await;
-    assert!(start.contains("Create an image"), "{start}");
-    assert!(start.contains("Look at the image creating job queue"), "{start}");
+    let Some(b) = Browser::open(&service, true) else { return };
+    first_login(&b);
 
-    browser.go(&service, "/submit").await;
-    let file = kickstart(&service, "slow");
-    browser.find("[name=file]").await.send_keys(file.to_str().unwrap()).await.unwrap();
-    browser.choose("image_type", "raw").await;
-    browser.choose("arch", "x86_64").await;
-    browser.click("button[value=check]").await;
-    let said = browser.see("the plan", |t| t.contains("mic create")).await;
-    assert!(said.contains("slow.ks"), "{said}");
-    browser.click("button[value=submit]").await;
-    let job = browser.arrive("the job's page", |p| p.starts_with("/jobs/")).await;
+    upload(&b, &file(&service, "slow"));
+    b.see("[data-inspected]", "Read by mic");
+    choose_raw(&b);
+    b.click("button[value=check]");
+    b.see("#check-title", "The check passed");
+    b.see(".check .commands", "mic");
+    assert_eq!(
+        service.json(&["jobs"])["jobs"].as_array().map(Vec::len),
+        Some(0),
+        "nothing is queued"
+    );
 
-    browser.see("the first line", |t| t.contains("demo-package-1")).await;
-    browser
-        .see("a later line, without loading the page again", |t| t.contains("demo-package-8"))
-        .await;
-    browser.see("the end", |t| t.contains("DONE")).await;
-    browser.quiet().await;
+    b.click("button[value=submit]");
+    let id = job_shown(&b);
+    b.see(".flash", "is in the queue");
+    b.script("window.untouched = true");
+    let lines = || b.count("[data-lines] .line");
+    until("the first lines", || (lines() > 2).then_some(()));
+    let before = lines();
+    until("more lines", || (lines() > before + 2).then_some(()));
+    b.see("#head .badge", "DONE");
+    b.see("#actions a.main", "Image");
+    b.see("#results table.files", "slow-sda.raw");
+    assert_eq!(
+        b.script("return window.untouched"),
+        json!(true),
+        "all without loading the page anew"
+    );
+    files_are_there(&b, id);
 
-    browser.go(&service, &format!("{job}/files")).await;
-    let files = browser.text().await;
-    assert!(files.contains("SHA256SUMS"), "{files}");
-    let (status, image) = download(&browser, &service, &format!("{job}/image")).await;
-    assert_eq!((status, image.len()), (200, 1_048_576));
-
-    browser.go(&service, "/queue").await;
-    let table = browser.find("table thead").await.text().await.unwrap().to_lowercase();
-    for column in ["id / queue", "submitted", "length", "user", "arch", "type", "status", "results"]
-    {
-        assert!(table.contains(column), "{column} is no column of: {table}");
-    }
-    let other = service.submit(&kickstart(&service, "succeed"), "raw", "x86_64", &[]);
-    browser.see_in(&format!("#job-{other}"), "DONE").await;
-
-    browser.click("header form[action=\"/logout\"] button").await;
-    browser.arrive("the sign-in page", |p| p == "/login").await;
-    browser.go(&service, "/queue").await;
-    assert_eq!(browser.path().await, "/login", "signed out is signed out");
+    b.follow("Queue");
+    let columns = b.script(
+        "return [...document.querySelectorAll('table.queue thead th')].map(t => t.textContent)",
+    );
+    let wanted = ["ID / queue", "Submitted", "Length", "User", "Arch", "Type", "Status", "Results"];
+    assert_eq!(columns, json!(wanted));
+    b.script("window.untouched = true");
+    let second = service.submit(&file(&service, "slow"), "raw", "x86_64", &[]);
+    let status = format!("#job-{second} .badge");
+    b.see(&status, "BUILDING");
+    b.see(&status, "DONE");
+    assert_eq!(b.script("return window.untouched"), json!(true));
+    assert_eq!(b.count("table.queue tbody tr"), 2);
+    log_out(&b);
+    assert_eq!(b.complaints(&["/password"]), [""; 0]);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn everything_works_without_javascript() {
+#[test]
+fn an_empty_queue_fills_while_somebody_looks() {
     if !is_root("mic") {
         return;
     }
     let service = Service::start();
-    let Some(browser) = Browser::start(false).await else { return };
-    browser.first_sign_in(&service).await;
-
-    // Paste; an error first: what was typed is still there.
-    browser.go(&service, "/submit").await;
-    browser.click("[name=source][value=paste]").await;
-    let bad = format!("{}prat / --size 1\n", kickstart_text("slow"));
-    browser.fill("textarea[name=definition]", &bad).await;
-    browser.fill("[name=name]", "by-hand").await;
-    browser.choose("runner", "mic").await;
-    browser.choose("image_type", "raw").await;
-    browser.choose("arch", "x86_64").await;
-    browser.click("button[value=submit]").await;
-    browser.see("the unknown command", |t| t.contains("prat") && t.contains('9')).await;
-    let kept =
-        browser.find("textarea[name=definition]").await.prop("value").await.unwrap().unwrap();
-    assert!(kept.contains("prat / --size 1"), "{kept}");
-    let name = browser.find("[name=name]").await.prop("value").await.unwrap().unwrap();
-    assert_eq!(name, "by-hand");
-
-    browser.fill("textarea[name=definition]", &kickstart_text("slow")).await;
-    browser.click("button[value=submit]").await;
-    let job = browser.arrive("the job's page", |p| p.starts_with("/jobs/")).await;
-    browser.reload_until("the first line", |t| t.contains("demo-package-1")).await;
-    browser.reload_until("the end", |t| t.contains("DONE")).await;
-    browser.go(&service, &format!("{job}/log")).await;
-    assert!(browser.text().await.contains("demo-package-8"));
-    browser.go(&service, &format!("{job}/files")).await;
-    assert!(browser.text().await.contains("SHA256SUMS"));
-    let (status, image) = download(&browser, &service, &format!("{job}/image")).await;
-    assert_eq!((status, image.len()), (200, 1_048_576));
-
-    // Upload, and a cancel that asks first.
-    browser.go(&service, "/submit").await;
-    let file = kickstart(&service, "hang");
-    browser.find("[name=file]").await.send_keys(file.to_str().unwrap()).await.unwrap();
-    browser.choose("image_type", "raw").await;
-    browser.choose("arch", "x86_64").await;
-    browser.click("button[value=submit]").await;
-    let job = browser.arrive("the job's page", |p| p.starts_with("/jobs/")).await;
-    browser.reload_until("the hanging", |t| t.contains("hanging now")).await;
-    browser.go(&service, &format!("{job}/cancel")).await;
-    browser.click("main form button[type=submit]").await;
-    browser.arrive("the job's page", |p| p == job).await;
-    browser.reload_until("the end", |t| t.contains("CANCELLED")).await;
-
-    browser.click("header form[action=\"/logout\"] button").await;
-    browser.arrive("the sign-in page", |p| p == "/login").await;
+    service.set_first_password();
+    let Some(b) = Browser::open(&service, true) else { return };
+    b.sign_in("imager", PASSWORD);
+    b.go("/queue");
+    b.see("main", "The queue is empty.");
+    let id = service.submit(&file(&service, "succeed"), "raw", "x86_64", &[]);
+    b.see(&format!("#job-{id} .badge"), "DONE");
+    assert!(!b.page().contains("The queue is empty."));
+    assert_eq!(b.complaints(&[]), [""; 0]);
 }
 
-/// axe's script, where it was fetched.
-fn axe() -> Option<String> {
-    let named = std::env::var_os("IMG_AXE").map(PathBuf::from);
-    let cache = std::env::var_os("XDG_CACHE_HOME")
-        .map(PathBuf::from)
-        .or_else(|| std::env::var_os("HOME").map(|h| Path::new(&h).join(".cache")));
-    let kept = cache.map(|c| c.join("img/axe/package/axe.min.js"));
-    let found = named.or(kept).and_then(|path| std::fs::read_to_string(path).ok());
-    if found.is_none() {
-        eprintln!("SKIPPED: axe-core is not there (npm fetches it where there is npm)");
+#[test]
+fn everything_works_without_scripts() {
+    if !is_root("mic") {
+        return;
     }
-    found
+    let service = Service::start();
+    let Some(b) = Browser::open(&service, false) else { return };
+    first_login(&b);
+
+    upload(&b, &file(&service, "slow"));
+    choose_raw(&b);
+    b.click("button[value=check]");
+    b.see("#check-title", "The check passed");
+    b.click("button[value=submit]");
+    let id = job_shown(&b);
+    until("the end of the job", || {
+        b.reload();
+        b.text("#head .badge").contains("DONE").then_some(())
+    });
+    b.see(".lines", "Installing: demo-package-8");
+    files_are_there(&b, id);
+
+    a_mistake_keeps_what_was_typed(&b);
+    b.click("button[value=submit]");
+    let id = job_shown(&b);
+    until("the job to build", || {
+        b.reload();
+        b.text(".lines").contains("hanging now").then_some(())
+    });
+    b.follow("Cancel");
+    b.see("h1", &format!("Cancel job {id}?"));
+    b.click("main button.danger");
+    b.wait_path(&format!("/jobs/{id}"));
+    until("the cancelling", || {
+        b.reload();
+        b.text("#head .badge").contains("CANCELLED").then_some(())
+    });
+    b.follow("Queue");
+    assert_eq!(b.count("table.queue thead th"), 8);
+    assert_eq!(b.count("table.queue tbody tr"), 2);
+    b.click("#q-status option[value=cancelled]");
+    b.click("aside form button");
+    assert_eq!(b.count("table.queue tbody tr"), 1);
+    log_out(&b);
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn axe_finds_nothing_on_any_page_in_either_theme() {
+/// Pastes a definition with a mistake, is told the line, and mends it.
+fn a_mistake_keeps_what_was_typed(b: &Browser) {
+    b.go("/submit");
+    b.click("input[name=source][value=paste]");
+    let text = kickstart("hang");
+    b.write("#f-definition", format!("{text}frobnicate --all\n"));
+    b.click("#f-runner option[value=mic]");
+    b.click("button[value=inspect]");
+    b.write("#f-name", "by-hand");
+    b.write("#f-packages", "vim\n-nano");
+    choose_raw(b);
+    b.click("button[value=submit]");
+    b.see(".note.bad", "frobnicate");
+    b.see(".note.bad", "line 10");
+    assert!(
+        b.value("#f-definition").ends_with("frobnicate --all\n"),
+        "{}",
+        b.value("#f-definition")
+    );
+    assert_eq!(b.value("#f-name"), "by-hand");
+    assert_eq!(b.value("#f-packages"), "vim\n-nano");
+    assert_eq!(b.value("#f-image_type"), "raw");
+    assert_eq!(b.value("#f-arch"), "x86_64");
+    let line = "frobnicate --all\n".len();
+    b.write("#f-definition", Key::Control + "\u{e010}");
+    b.write("#f-definition", "\u{e003}".repeat(line));
+}
+
+/// Presses Tab until `what` has the focus.
+fn tab_to(b: &Browser, what: &str) {
+    let mut passed = Vec::new();
+    for _ in 0..60 {
+        b.press(Key::Tab);
+        let here = b.focused();
+        if here == what {
+            let seen = b.script("return getComputedStyle(document.activeElement).outlineStyle");
+            assert_ne!(seen, json!("none"), "the focus on {what} can be seen");
+            return;
+        }
+        passed.push(here);
+    }
+    panic!("Tab never came to `{what}`, but to {passed:?}");
+}
+
+#[test]
+fn the_keyboard_alone_is_enough() {
+    if !is_root("mic") {
+        return;
+    }
+    let service = Service::start();
+    service.set_first_password();
+    let Some(b) = Browser::open(&service, true) else { return };
+    b.go("/login?next=/submit");
+    assert_eq!(b.focused(), "f-name", "the cursor waits in the first field");
+    b.press("imager" + Key::Tab);
+    b.press(PASSWORD + Key::Enter);
+    b.see("h1", "Create an image");
+
+    b.press(Key::Tab);
+    assert_eq!(b.focused(), "skip");
+    b.press(Key::Enter);
+    b.wait_focus("main");
+    tab_to(&b, "upload");
+    b.press(Key::Right);
+    assert_eq!(b.focused(), "paste");
+    tab_to(&b, "f-definition");
+    b.press(kickstart("succeed"));
+    tab_to(&b, "f-runner");
+    b.press("MIC2");
+    tab_to(&b, "f-name");
+    b.press("by-hand");
+    tab_to(&b, "f-image_type");
+    b.see("[data-inspected]", "Read by mic");
+    let label = b.script("return document.querySelector('#f-image_type option[value=raw]').label");
+    b.press(label.as_str().unwrap());
+    assert_eq!(b.value("#f-image_type"), "raw");
+    tab_to(&b, "f-arch");
+    b.press("x86_64");
+    assert_eq!(b.value("#f-arch"), "x86_64");
+    tab_to(&b, "submit");
+    b.press(Key::Enter);
+    let id = job_shown(&b);
+    b.see("#head .badge", "DONE");
+    assert_eq!(service.job(id)["image_type"], "raw");
+    assert_eq!(b.complaints(&[]), [""; 0]);
+}
+
+/// Looks at every page in both colours and two widths.
+struct Audit<'a> {
+    b: &'a Browser,
+    axe: String,
+    pictures: Option<PathBuf>,
+    found: Vec<String>,
+    looks: usize,
+}
+
+/// Asks the checker for what is wrong, in few words.
+const CHECK: &str = "
+    const done = arguments[arguments.length - 1];
+    axe.run(document, { resultTypes: ['violations'] }).then(
+      (r) => done([r.passes.length, r.violations.flatMap((v) => v.nodes.map((n) =>
+        `${v.id}: ${n.target.join(' ')}: ${n.failureSummary.replace(/\\s+/g, ' ')}`))]),
+      (e) => done([0, [String(e)]]));";
+
+impl Audit<'_> {
+    /// The page that is shown now; `name` is what its pictures are called.
+    fn page(&mut self, name: &str) {
+        self.b.script(&self.axe);
+        for theme in ["light", "dark"] {
+            self.b.script(&format!("document.documentElement.dataset.theme = '{theme}'"));
+            for (width, word) in [(1280, "wide"), (360, "narrow")] {
+                self.b.resize(width, HEIGHT);
+                self.look(width, &format!("{name}-{theme}-{word}"));
+            }
+        }
+        for width in [1150, 1000, 860, 800, 320] {
+            self.b.resize(width, HEIGHT);
+            self.room(&format!("{name} at {width} px"));
+        }
+        self.b.resize(1280, HEIGHT);
+    }
+
+    fn look(&mut self, width: u32, name: &str) {
+        self.looks += 1;
+        let said = self.b.script_later(CHECK, Vec::new());
+        assert!(said[0].as_u64() > Some(10), "{name}: hardly a rule was looked at: {said}");
+        let said = said[1].as_array().unwrap();
+        self.found.extend(said.iter().map(|v| format!("{name}: {}", v.as_str().unwrap_or("?"))));
+        self.room(name);
+        if let Some(folder) = &self.pictures {
+            self.b.picture(width, &folder.join(format!("{name}.png")));
+        }
+    }
+
+    /// Nothing may need more room than there is.
+    fn room(&mut self, name: &str) {
+        let wider = self.b.script(
+            "const e = document.documentElement;
+             const most = document.querySelector('main').getBoundingClientRect().right + 1;
+             const out = (t) => t.getBoundingClientRect().right > most;
+             if (e.scrollWidth > e.clientWidth) return 'the page: ' + e.scrollWidth;
+             return [...document.querySelectorAll('main *')].find(
+               (t) => out(t) && !t.closest('pre, .vh, thead'))?.outerHTML.slice(0, 90) ?? null;",
+        );
+        if wider != Value::Null {
+            self.found.push(format!("{name}: wider than its place: {wider}"));
+        }
+    }
+
+    fn at(&mut self, path: &str, name: &str) {
+        self.b.go(path);
+        self.page(name);
+    }
+}
+
+#[test]
+fn every_page_is_accessible_in_both_themes() {
     if !is_root("mic") {
         return;
     }
     let Some(axe) = axe() else { return };
     let service = Service::start();
-    let Some(browser) = Browser::start(true).await else { return };
-    browser.go(&service, "/login").await;
-    violations(&browser, &axe, "login-auto").await;
-    browser.first_sign_in(&service).await;
-    let job = service.submit(&kickstart(&service, "succeed"), "raw", "x86_64", &[]);
-    service.wait(job);
-    let failed = service.submit(&kickstart(&service, "no-package"), "raw", "x86_64", &[]);
-    service.wait(failed);
-    let building = service.submit(&kickstart(&service, "hang"), "raw", "x86_64", &[]);
-    common::until("the hanging", || service.log(building).contains("hanging now").then_some(()));
-    let pages = [
-        ("start", "/".to_owned()),
-        ("submit", "/submit".to_owned()),
-        ("queue", "/queue".to_owned()),
-        ("job", format!("/jobs/{job}")),
-        ("job-failed", format!("/jobs/{failed}")),
-        ("job-building", format!("/jobs/{building}")),
-        ("log", format!("/jobs/{job}/log")),
-        ("files", format!("/jobs/{job}/files")),
-        ("definition", format!("/jobs/{job}/definition")),
-        ("cancel", format!("/jobs/{building}/cancel")),
-        ("account", "/account".to_owned()),
-        ("password", "/password".to_owned()),
-        ("health", "/admin/health".to_owned()),
-        ("missing", "/jobs/9999".to_owned()),
-    ];
-    for theme in ["light", "dark"] {
-        browser.go(&service, "/account").await;
-        browser.page.execute(
-            "const f = document.querySelector('form[action=\"/account/theme\"]'); f.theme.value = arguments[0]; f.submit();",
-            vec![serde_json::json!(theme)],
-        ).await.unwrap();
-        browser.see("the account page", |t| !t.is_empty()).await;
-        for (name, path) in &pages {
-            browser.go(&service, path).await;
-            violations(&browser, &axe, &format!("{name}-{theme}")).await;
-        }
+    let Some(b) = Browser::open(&service, true) else { return };
+    let pictures = std::env::var_os("IMG_SCREENSHOTS").map(PathBuf::from);
+    if let Some(folder) = &pictures {
+        std::fs::create_dir_all(folder).unwrap();
     }
-    browser.page.set_window_rect(0, 0, 360, 800).await.unwrap();
-    for (name, path) in &pages {
-        browser.go(&service, path).await;
-        let wide = browser
-            .page
-            .execute("return document.documentElement.scrollWidth - window.innerWidth", vec![])
-            .await
-            .unwrap();
-        let wide = wide.json().as_i64().unwrap();
-        browser.screenshot(&format!("{name}-narrow")).await;
-        assert!(wide <= 0, "{name} is {wide} px wider than a narrow screen");
+    let mut audit = Audit { b: &b, axe, pictures, found: Vec::new(), looks: 0 };
+    pages_before(&mut audit);
+    pages_of_the_form(&mut audit, &service);
+    pages_of_jobs(&mut audit, &service);
+    for (path, name) in
+        [("/account", "account"), ("/admin/health", "health"), ("/nothing/here", "not-found")]
+    {
+        audit.at(path, name);
     }
-    assert!(service.cli(&["cancel", &building.to_string()]).status.success());
+    a_new_token(&mut audit);
+    println!("{} looks at {} pages", audit.looks, audit.looks / 4);
+    assert_eq!(audit.found, [""; 0]);
+    let meant = ["/login", "/password", "/submit", "/nothing/here", "/account/tokens"];
+    assert_eq!(b.complaints(&meant), [""; 0]);
 }
 
-async fn violations(browser: &Browser, axe: &str, name: &str) {
-    browser.screenshot(name).await;
-    browser.page.execute(axe, vec![]).await.unwrap();
-    let found = browser
-        .page
-        .execute_async(
-            "const done = arguments[0]; axe.run().then(r => done(r.violations.map(v => \
-             v.id + ': ' + v.nodes.map(n => n.target.join(' ')).join(', '))), e => done([String(e)]));",
-            vec![],
-        )
-        .await
-        .unwrap();
-    assert_eq!(found.json(), &serde_json::json!([]), "{name}");
+fn pages_before(audit: &mut Audit) {
+    let b = audit.b;
+    audit.at("/login", "login");
+    b.write("#f-name", "imager");
+    b.write("#f-password", "wrong");
+    b.click("main button");
+    b.see(".note.bad", "password");
+    audit.page("login-refused");
+    b.sign_in("imager", "imager");
+    audit.page("password");
+    b.write("#f-new", "short");
+    b.write("#f-again", "shorter");
+    b.click("main button");
+    b.see(".note.bad", "differ");
+    audit.page("password-errors");
+    b.write("#f-new", PASSWORD);
+    b.write("#f-again", PASSWORD);
+    b.click("main button");
+    until("the start page", || (!b.path().starts_with("/password")).then_some(()));
+    audit.at("/", "start-new");
+    audit.at("/queue", "queue-empty");
+}
+
+fn pages_of_the_form(audit: &mut Audit, service: &Service) {
+    let b = audit.b;
+    audit.at("/submit", "submit");
+    let wrong = service.write("wrong.ks", &format!("{}frobnicate --all\n", kickstart("succeed")));
+    upload(b, &wrong);
+    b.see("[data-inspected]", "frobnicate");
+    audit.page("submit-inspected");
+    choose_raw(b);
+    b.write("#f-name", "not a name / at all");
+    b.click("button[value=submit]");
+    b.see(".note.bad", "not work yet");
+    audit.page("submit-errors");
+    b.click(".note.bad a");
+    until("the focus on a field", || b.focused().starts_with("f-").then_some(()));
+    assert_eq!(b.value("#f-name"), "not a name / at all");
+    upload(b, &file(service, "succeed"));
+    b.see("[data-inspected]", "Read by");
+    choose_raw(b);
+    b.click("button[value=check]");
+    b.see("#check-title", "The check passed");
+    audit.page("check");
+}
+
+fn pages_of_jobs(audit: &mut Audit, service: &Service) {
+    let b = audit.b;
+    let submit = |how: &str| service.submit(&file(service, how), "raw", "x86_64", &[]);
+    let done = submit("succeed");
+    service.wait(done);
+    let failed = submit("no-package");
+    service.wait(failed);
+    let building = [submit("hang"), submit("hang")];
+    for id in building {
+        until("the hanging", || service.log(id).contains("hanging now").then_some(()));
+    }
+    let queued = submit("succeed");
+    let id = building[0];
+    for (path, name) in [
+        ("/".to_owned(), "start"),
+        ("/queue".into(), "queue"),
+        ("/queue?status=failed&mine=1".into(), "queue-filtered"),
+        (format!("/jobs/{done}"), "job-done"),
+        (format!("/jobs/{failed}"), "job-failed"),
+        (format!("/jobs/{id}"), "job-building"),
+        (format!("/jobs/{queued}"), "job-queued"),
+        (format!("/jobs/{id}/cancel"), "cancel"),
+        (format!("/jobs/{done}/log"), "log"),
+        (format!("/jobs/{done}/files"), "files"),
+        (format!("/jobs/{done}/definition?line=5"), "definition"),
+    ] {
+        audit.at(&path, name);
+    }
+    let job = service.job(failed);
+    let line = job["failure"]["line"].as_u64().unwrap_or(2);
+    b.go(&format!("/jobs/{failed}/log?line={line}"));
+    assert_eq!(b.count(&format!("#L{line}.mark")), 1, "the line that was asked for is stressed");
+    audit.page("log-of-a-failure");
+}
+
+fn a_new_token(audit: &mut Audit) {
+    let b = audit.b;
+    b.go("/account");
+    b.write("#f-label", "nightly builds");
+    b.click("#tokens form.card button.main");
+    b.see(".note.good", "is made");
+    audit.page("account-token");
+}
+
+#[test]
+fn the_theme_that_was_chosen_stays() {
+    let service = Service::start();
+    service.set_first_password();
+    let Some(b) = Browser::open(&service, true) else { return };
+    b.sign_in("imager", PASSWORD);
+    let ground = |b: &Browser| -> Value {
+        b.script("return getComputedStyle(document.body).backgroundColor")
+    };
+    b.go("/account");
+    let before = ground(&b);
+    b.click("input[name=theme][value=dark]");
+    b.click("form[action='/account/theme'] button");
+    until("the dark page", || (b.count("html[data-theme=dark]") == 1).then_some(()));
+    b.go("/");
+    assert_eq!(b.count("html[data-theme=dark]"), 1);
+    assert_ne!(ground(&b), before);
+    let (_, icon) = b.download("/ui/favicon.svg");
+    assert!(icon.starts_with(b"<svg"));
+    assert!(b.source().contains("/ui/favicon.svg"));
+    assert_eq!(b.complaints(&[]), [""; 0]);
 }

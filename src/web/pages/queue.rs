@@ -30,7 +30,9 @@ pub fn queue(f: &Frame, v: &QueueView, q: &QueueQuery) -> Markup {
                     }
                 }
             }
-            @if v.rows.is_empty() { (nothing(q)) } @else { (table(f, v, q)) }
+            @if v.rows.is_empty() { (nothing(q)) }
+            // Without rows it waits, hidden, for the first that a script puts in.
+            @if !v.rows.is_empty() || (q.refresh && q.at == Cursor::Newest) { (table(f, v, q)) }
             (pager(v, q))
         },
     )
@@ -38,7 +40,7 @@ pub fn queue(f: &Frame, v: &QueueView, q: &QueueQuery) -> Markup {
 
 fn nothing(q: &QueueQuery) -> Markup {
     html! {
-        div class="empty big" {
+        div class="empty big" data-none {
             @if q.is_filtered() {
                 p { "No job matches." }
                 p { a href="/queue" { "Show all jobs" } }
@@ -57,7 +59,7 @@ fn table(f: &Frame, v: &QueueView, q: &QueueQuery) -> Markup {
     let events = q.refresh.then(|| q.events_url());
     let token = f.session.map_or("", |s| &s.csrf);
     html! {
-        table class="queue" data-rows=[events] data-size=(q.size) {
+        table class="queue" data-rows=[events] data-size=(q.size) hidden[v.rows.is_empty()] {
             caption class="vh" { "Jobs, newest first" }
             thead {
                 tr {
