@@ -30,6 +30,9 @@ pub fn acts() -> bool {
         }
         Some("flood") => {
             number(0);
+            // Time for the watcher to be there, and the moment at which it begins.
+            std::thread::sleep(Duration::from_millis(300));
+            println!("{}", now_ns());
             flood(number(1) << 20);
         }
         _ => {}

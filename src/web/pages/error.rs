@@ -5,6 +5,7 @@ use super::{
     frame::{About, Frame, Tab, csrf, page},
     human,
     job::crumbs_to,
+    logline::said,
 };
 use crate::app::JobView;
 use maud::{Markup, html};
@@ -30,7 +31,7 @@ pub fn error(f: &Frame, p: &ErrorPage) -> Markup {
         f,
         about,
         html! {
-            p class="lead" { (p.message) }
+            p class="lead" { (said(p.message)) }
             @if let Some((label, url)) = p.way_out { p { a class="btn main" href=(url) { (label) } } }
             p class="meta" { "Status " (p.status) " · reference " code { (f.request_id) } }
         },

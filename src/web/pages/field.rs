@@ -1,6 +1,6 @@
 //! A form field with its label, its hint and what is wrong with it, tied together for everybody.
 
-use super::frame::icon;
+use super::{frame::icon, logline::said};
 use crate::app::Problem;
 use maud::{Markup, html};
 
@@ -100,9 +100,9 @@ pub(super) fn id(name: &str) -> String {
 /// A problem in words: message, line, way out.
 pub(super) fn sentence(problem: &Problem) -> Markup {
     html! {
-        (problem.message)
+        (said(&problem.message))
         @if let Some(line) = problem.line { " (line " (line) ")" }
-        @if let Some(hint) = &problem.hint { " – " (hint) }
+        @if let Some(hint) = &problem.hint { " – " (said(hint)) }
     }
 }
 

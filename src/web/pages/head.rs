@@ -4,6 +4,7 @@ use super::{
     badge::{estimate, job_badge, place, progress, sentence, waited},
     frame::icon,
     human,
+    logline::said,
 };
 use crate::{
     app::{JobView, Live},
@@ -62,8 +63,8 @@ fn explanation(job: &Job, failure: &Failure) -> Markup {
         div class="note bad" {
             (icon("alert"))
             div {
-                p { strong { (failure.message) } }
-                @if let Some(suggestion) = &failure.suggestion { p { (suggestion) } }
+                p { strong { (said(&failure.message)) } }
+                @if let Some(suggestion) = &failure.suggestion { p { (said(suggestion)) } }
                 p class="meta" {
                     "Cause: " (cause_text(failure))
                     @if let Some(line) = failure.line {

@@ -1,6 +1,10 @@
 //! What a definition says of itself, and what "Check only" found.
 
-use super::{frame::icon, human, logline::plain};
+use super::{
+    frame::icon,
+    human,
+    logline::{plain, said},
+};
 use crate::app::{CheckView, InspectView, PlannedStep, Remark, Severity};
 use maud::{Markup, html};
 
@@ -61,8 +65,8 @@ fn row(found: &Remark) -> Markup {
 fn remark(found: &Remark) -> Markup {
     html! {
         @if let Some(line) = found.line { span class="ln" { "line " (line) } " " }
-        (plain(&found.message))
-        @if let Some(hint) = &found.hint { " – " (plain(hint)) }
+        (said(&found.message))
+        @if let Some(hint) = &found.hint { " – " (said(hint)) }
     }
 }
 

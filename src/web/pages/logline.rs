@@ -45,6 +45,24 @@ pub(super) fn plain(text: &str) -> maud::Markup {
     maud::PreEscaped(writer.finish())
 }
 
+/// A sentence of ours as HTML: what it quotes in backticks is set as code.
+pub(super) fn said(text: &str) -> maud::Markup {
+    let mut parts = text.split('`');
+    let mut out = plain(parts.next().unwrap_or_default()).0;
+    while let Some(quoted) = parts.next() {
+        match parts.next() {
+            Some(after) => {
+                let _ = write!(out, "<code>{}</code>{}", plain(quoted).0, plain(after).0);
+            }
+            // A backtick without its partner is a character like any other.
+            None => {
+                let _ = write!(out, "`{}", plain(quoted).0);
+            }
+        }
+    }
+    maud::PreEscaped(out)
+}
+
 /// What a terminal would show at last: a carriage return starts the line anew.
 fn shown_part(line: &[u8]) -> &[u8] {
     let end = line.iter().rposition(|byte| *byte != b'\r').map_or(0, |last| last + 1);

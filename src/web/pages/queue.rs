@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     app::{Cursor, QueueView},
-    domain::StateKind,
+    domain::{StateKind, Verb},
 };
 use maud::{Markup, html};
 
@@ -30,7 +30,7 @@ pub fn queue(f: &Frame, v: &QueueView, q: &QueueQuery) -> Markup {
                     }
                 }
             }
-            @if v.rows.is_empty() { (nothing(q)) }
+            @if v.rows.is_empty() { (nothing(f, q)) }
             // Without rows it waits, hidden, for the first that a script puts in.
             @if !v.rows.is_empty() || (q.refresh && q.at == Cursor::Newest) { (table(f, v, q)) }
             (pager(v, q))
@@ -38,7 +38,7 @@ pub fn queue(f: &Frame, v: &QueueView, q: &QueueQuery) -> Markup {
     )
 }
 
-fn nothing(q: &QueueQuery) -> Markup {
+fn nothing(f: &Frame, q: &QueueQuery) -> Markup {
     html! {
         div class="empty big" data-none {
             @if q.is_filtered() {
@@ -49,7 +49,9 @@ fn nothing(q: &QueueQuery) -> Markup {
                 p { a href=(q.starting(Cursor::Newest).url()) { "To the newest" } }
             } @else {
                 p { "The queue is empty." }
-                p { a href="/submit" { "Create an image" } }
+                @if f.session.is_some_and(|s| s.actor.verbs.has(Verb::Submit)) {
+                    p { a href="/submit" { "Create an image" } }
+                }
             }
         }
     }

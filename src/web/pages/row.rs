@@ -73,7 +73,7 @@ fn detail(v: &JobView, now: Timestamp) -> Markup {
                 @if let Some(estimate) = estimate(live, now) { small { (estimate) } }
             }
             JobState::Failed { failure, .. } => {
-                small { (failure.cause.as_str()) ": " (shortened(&failure.message)) }
+                small { (failure.cause.as_str()) ": " (shortened(&failure.message).replace('`', "")) }
             }
             JobState::Cancelled { by, .. } => small { "by " (by) },
             JobState::Done { .. } => {}

@@ -116,6 +116,17 @@ fn a_long_line_of_escapes_takes_no_more_than_its_share() {
     assert!(many.len() < one.len() * 11);
 }
 
+#[test]
+fn what_a_sentence_quotes_is_code_and_nothing_of_it_acts() {
+    assert_eq!(said("no `a<b` here").0, "no <code>a&lt;b</code> here");
+    assert_eq!(
+        said("a ` alone, `two` and ` more").0,
+        "a <code> alone, </code>two<code> and </code> more"
+    );
+    assert_eq!(said("one ` alone").0, "one ` alone");
+    assert_eq!(said("").0, "");
+}
+
 /// Pieces of a line and what is to be read of them.
 fn pieces() -> impl Strategy<Value = (String, String)> {
     prop_oneof![
