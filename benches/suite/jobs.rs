@@ -45,11 +45,11 @@ pub fn throughput(report: &mut Report) {
     if report.wants(&["jobs_per_s_tmpfs", "server_cpu_ms_per_job"]) {
         match on_tmpfs() {
             Some(dir) => {
-                let (rate, cpu) = run(dir, 1_000);
+                let (rate, cpu) = run(dir, 3_000);
                 report.add(
                     "jobs_per_s_tmpfs",
                     rate,
-                    "1,000 jobs, one step (cp), 6 slots, 8 clients",
+                    "3,000 jobs, one step (cp), 6 slots, 8 clients",
                 );
                 report.add(
                     "server_cpu_ms_per_job",

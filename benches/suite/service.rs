@@ -30,6 +30,8 @@ pub struct Service {
     pub dir: TempDir,
     child: Child,
     pub port: u16,
+    /// A new password ends every session, so it is set once.
+    password: std::cell::Cell<bool>,
 }
 
 /// A folder on a file system in memory, or `None` when this box has none.
@@ -70,7 +72,7 @@ impl Service {
     pub fn with_config(dir: TempDir, text: &str) -> Self {
         std::fs::write(dir.path().join("config.toml"), text).unwrap();
         let (child, port) = spawn(dir.path());
-        Self { dir, child, port }
+        Self { dir, child, port, password: Default::default() }
     }
 
     /// Ends it and gives the folder back.
@@ -89,10 +91,12 @@ impl Service {
 
     /// Signs in; a client with a session.
     pub fn session(&self) -> Client {
-        let mut child = self.cli(&["user", "passwd", "imager"]);
-        let mut child = child.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-        writeln!(child.stdin.take().unwrap(), "{PASSWORD}").unwrap();
-        assert!(child.wait().unwrap().success());
+        if !self.password.replace(true) {
+            let mut child = self.cli(&["user", "passwd", "imager"]);
+            let mut child = child.stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+            writeln!(child.stdin.take().unwrap(), "{PASSWORD}").unwrap();
+            assert!(child.wait().unwrap().success());
+        }
         let mut client = Client::new(self.port, "");
         let answer = sign_in(&mut client);
         let cookie = answer.header("set-cookie").expect("a cookie").split(';').next().unwrap();

@@ -5,8 +5,8 @@
 
 use super::{Change, Live, LogState};
 use crate::domain::{
-    Arch, Hold, ImageTypeId, Job, JobId, JobName, Queue, QueueName, RunnerId, Timestamp, UserName,
-    Waiting, queue,
+    Arch, Hold, ImageTypeId, Job, JobId, JobName, Line, Queue, QueueName, RunnerId, Timestamp,
+    UserName, Waiting,
 };
 use std::{
     collections::{BTreeMap, HashMap, VecDeque},
@@ -43,7 +43,8 @@ struct Building {
 
 #[derive(Default)]
 struct Inner {
-    waiting: BTreeMap<QueueName, Vec<Waiting>>,
+    waiting: BTreeMap<QueueName, Line>,
+    /// The whole order, as far as somebody wanted to see it.
     orders: HashMap<QueueName, Vec<JobId>>,
     building: HashMap<JobId, Building>,
     logs: HashMap<JobId, watch::Sender<LogState>>,
@@ -68,8 +69,8 @@ impl Inner {
     fn order(&mut self, queue: &QueueName) -> &[JobId] {
         if !self.orders.contains_key(queue) {
             let building = self.building_by_owner(queue);
-            let waiting = self.waiting.get(queue).map_or(&[][..], Vec::as_slice);
-            self.orders.insert(queue.clone(), queue::order(waiting, &building));
+            let order = self.waiting.get(queue).map(|line| line.order(&building));
+            self.orders.insert(queue.clone(), order.unwrap_or_default());
         }
         self.orders.get(queue).map_or(&[], Vec::as_slice)
     }
@@ -116,7 +117,7 @@ impl Board {
         };
         let mut inner = self.lock();
         inner.orders.remove(&job.queue);
-        inner.waiting.entry(job.queue.clone()).or_default().push(waiting);
+        inner.waiting.entry(job.queue.clone()).or_default().insert(waiting);
         drop(inner);
         self.announce(Change::Job(job.id));
     }
@@ -126,19 +127,16 @@ impl Board {
         let mut inner = self.lock();
         inner.orders.remove(queue);
         if let Some(waiting) = inner.waiting.get_mut(queue) {
-            waiting.retain(|w| w.id != id);
+            waiting.remove(id);
         }
     }
 
-    /// The waiting jobs of `queue`, first to start first.
-    pub fn order(&self, queue: &QueueName) -> Vec<JobId> {
-        self.lock().order(queue).to_vec()
-    }
-
-    /// The first waiting job of `queue` that `suits`.
-    pub fn first(&self, queue: &QueueName, suits: impl FnMut(&JobId) -> bool) -> Option<JobId> {
-        let mut suits = suits;
-        self.lock().order(queue).iter().find(|id| suits(id)).copied()
+    /// The first job of `queue` in order that nothing holds back; `jobs` has every waiting one.
+    pub fn next(&self, queue: &Queue, jobs: &HashMap<JobId, Job>) -> Option<JobId> {
+        let inner = self.lock();
+        let building = inner.building_by_owner(&queue.name);
+        let free = |id| jobs.get(&id).is_some_and(|job| inner.hold(job, Some(queue)).is_none());
+        inner.waiting.get(&queue.name)?.first(&building, free)
     }
 
     /// A job left the queue for a builder at `started`.
@@ -204,7 +202,7 @@ impl Board {
 
     /// How many jobs wait on `queue`.
     pub fn waiting(&self, queue: &QueueName) -> usize {
-        self.lock().waiting.get(queue).map_or(0, Vec::len)
+        self.lock().waiting.get(queue).map_or(0, Line::len)
     }
 
     /// Why jobs of `runner` cannot start now; `None` clears it.

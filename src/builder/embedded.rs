@@ -5,6 +5,7 @@
 //! threads, and it needs no runtime.
 
 use super::{
+    crew::Crew,
     job::Task,
     leftovers::{self, Candidates, Freed},
     outbox::Outbox,
@@ -45,6 +46,7 @@ pub struct Builder {
     config: Arc<BuilderConfig>,
     /// Found out at the first build.
     reach: Arc<OnceLock<Reach>>,
+    crew: Arc<Crew>,
 }
 
 /// One build under way. Letting go of `events` before the end interrupts the build.
@@ -76,7 +78,7 @@ impl Builder {
     /// A builder whose runners come from elsewhere; for tests.
     #[doc(hidden)]
     pub fn with_source(data: Arc<DataDir>, source: Source, config: BuilderConfig) -> Self {
-        Self { data, source, config: Arc::new(config), reach: Arc::default() }
+        Self { data, source, config: Arc::new(config), reach: Arc::default(), crew: Arc::default() }
     }
 
     /// What confines the steps of builds on this box, for people. Found out by trying, once.
@@ -100,8 +102,7 @@ impl Builder {
         let (stop, stopped) = mpsc::channel(1);
         let (builder, sender) = (self.clone(), events.clone());
         let run = move || builder.run(order, sender, stopped);
-        let spawned = std::thread::Builder::new().name("build".into()).spawn(run);
-        if let Err(e) = spawned {
+        if let Err(e) = self.crew.carry_out(run) {
             // The channel is new, so there is room.
             let _ = events.try_send(Event::Finished(lost(&format!("cannot start a thread: {e}"))));
         }

@@ -106,37 +106,61 @@ pub(super) fn end_processes(below: &Path, candidates: &Candidates, freed: &mut F
 /// A handle on the process, if it belongs to a build below `below`.
 fn belongs(number: i32, below: &Path) -> Option<(i32, OwnedFd)> {
     let pid = Pid::from_raw(number)?;
-    if !is_rooted(number, below) && !is_marked(number, below) || is_own(number) {
+    if is_own(number) || !Process::open(number)?.belongs(below) {
         return None;
     }
     let handle = pidfd_open(pid, PidfdFlags::empty()).ok()?;
     // The number may have been used again before the handle was open.
-    (is_rooted(number, below) || is_marked(number, below)).then_some((number, handle))
+    Process::open(number)?.belongs(below).then_some((number, handle))
 }
 
 fn is_own(number: i32) -> bool {
     u32::try_from(number) == Ok(std::process::id())
 }
 
-fn is_rooted(number: i32, below: &Path) -> bool {
-    ["cwd", "root", "exe"].iter().any(|link| {
-        std::fs::read_link(format!("/proc/{number}/{link}"))
-            .is_ok_and(|to| to.starts_with(below) && !to.as_os_str().is_empty())
-    })
-}
+/// A process's directory in `/proc`: found once, asked several times. Most numbers that are
+/// looked at have no process any more.
+struct Process(OwnedFd);
 
-fn is_marked(number: i32, below: &Path) -> bool {
-    use std::io::Read;
-    let Ok(file) = std::fs::File::open(format!("/proc/{number}/environ")) else { return false };
-    let mut environment = Vec::new();
-    if file.take(ENVIRONMENT as u64).read_to_end(&mut environment).is_err() {
-        return false;
+impl Process {
+    fn open(number: i32) -> Option<Self> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::open(format!("/proc/{number}"), flags, Mode::empty()).ok().map(Self)
     }
-    let mark = format!("{MARK}=");
-    environment
-        .split(|byte| *byte == 0)
-        .filter_map(|variable| variable.strip_prefix(mark.as_bytes()))
-        .any(|value| Path::new(OsStr::from_bytes(value)).starts_with(below))
+
+    fn belongs(&self, below: &Path) -> bool {
+        self.is_rooted(below) || self.is_marked(below)
+    }
+
+    fn is_rooted(&self, below: &Path) -> bool {
+        let mut buffer = Vec::with_capacity(256);
+        ["cwd", "root", "exe"].iter().any(|link| {
+            buffer.clear();
+            let Ok(to) = rustix::fs::readlinkat(&self.0, *link, std::mem::take(&mut buffer)) else {
+                return false;
+            };
+            buffer = to.into_bytes();
+            !buffer.is_empty() && Path::new(OsStr::from_bytes(&buffer)).starts_with(below)
+        })
+    }
+
+    fn is_marked(&self, below: &Path) -> bool {
+        use std::io::Read;
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let Ok(file) = rustix::fs::openat(&self.0, "environ", flags, Mode::empty()) else {
+            return false;
+        };
+        let mut environment = Vec::new();
+        let file = std::fs::File::from(file);
+        if file.take(ENVIRONMENT as u64).read_to_end(&mut environment).is_err() {
+            return false;
+        }
+        let mark = format!("{MARK}=");
+        environment
+            .split(|byte| *byte == 0)
+            .filter_map(|variable| variable.strip_prefix(mark.as_bytes()))
+            .any(|value| Path::new(OsStr::from_bytes(value)).starts_with(below))
+    }
 }
 
 fn wait_until_gone(handle: &OwnedFd, deadline: Instant) -> bool {

@@ -4,6 +4,7 @@
 
 mod clock;
 mod collect;
+mod crew;
 mod embedded;
 mod input;
 mod job;

@@ -18,6 +18,6 @@ pub use ids::JobId;
 pub use job::{Artifact, Cause, Failure, Job, JobState, Role, StateKind, TransitionRefused};
 pub use names::{Arch, GroupName, ImageTypeId, JobName, NameError, QueueName, RunnerId, UserName};
 pub use permission::{Actor, Allowed, Denied, Verb, Verbs};
-pub use queue::{Queue, Waiting};
+pub use queue::{Line, Queue, Waiting};
 pub use time::Timestamp;
 pub use user::{Group, Site, User};

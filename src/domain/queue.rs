@@ -3,7 +3,7 @@
 use super::{Hold, JobId, QueueName, Timestamp, UserName};
 use std::{
     cmp::Reverse,
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap},
     time::Duration,
 };
 
@@ -73,22 +73,89 @@ pub struct Waiting {
 /// Higher priority first; inside a priority users take turns (a user's n-th waiting job comes in
 /// the n-th round, and every job of theirs that builds now counts as a round already had);
 /// inside a round the older job first. The job's number breaks ties, so the order is total.
-pub fn order(waiting: &[Waiting], building: &HashMap<UserName, u32>) -> Vec<JobId> {
-    let mut by_age: Vec<&Waiting> = waiting.iter().collect();
-    by_age.sort_by_key(|w| (w.submitted, w.id));
-    let mut rounds: BTreeMap<(i16, &UserName), u32> = BTreeMap::new();
-    let mut ranked: Vec<_> = by_age
-        .into_iter()
-        .map(|w| {
-            let had = building.get(&w.owner).copied().unwrap_or(0);
-            let round = rounds.entry((w.priority, &w.owner)).or_insert(had);
-            let key = (Reverse(w.priority), *round, w.submitted, w.id);
-            *round = round.saturating_add(1);
-            key
-        })
-        .collect();
-    ranked.sort_unstable();
-    ranked.into_iter().map(|(_, _, _, id)| id).collect()
+///
+/// Adding, removing and finding the first take a time that grows with the users who wait, not
+/// with their jobs.
+#[derive(Clone, Debug, Default)]
+pub struct Line {
+    turns: BTreeMap<(Reverse<i16>, UserName), BTreeSet<(Timestamp, JobId)>>,
+    places: HashMap<JobId, Waiting>,
+}
+
+impl Line {
+    /// Adds a job; one that waits already gets its new place.
+    pub fn insert(&mut self, waiting: Waiting) {
+        self.remove(waiting.id);
+        let turn = (Reverse(waiting.priority), waiting.owner.clone());
+        self.turns.entry(turn).or_default().insert((waiting.submitted, waiting.id));
+        self.places.insert(waiting.id, waiting);
+    }
+
+    /// Takes a job out. False if it did not wait.
+    pub fn remove(&mut self, id: JobId) -> bool {
+        let Some(waiting) = self.places.remove(&id) else { return false };
+        let turn = (Reverse(waiting.priority), waiting.owner);
+        if let Some(jobs) = self.turns.get_mut(&turn) {
+            jobs.remove(&(waiting.submitted, id));
+            if jobs.is_empty() {
+                self.turns.remove(&turn);
+            }
+        }
+        true
+    }
+
+    /// How many jobs wait.
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// True if none waits.
+    pub fn is_empty(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    /// Every waiting job in order; `building` says how many jobs each user builds now.
+    pub fn order(&self, building: &HashMap<UserName, u32>) -> Vec<JobId> {
+        let mut order = Vec::with_capacity(self.places.len());
+        self.first(building, |id| {
+            order.push(id);
+            false
+        });
+        order
+    }
+
+    /// The first in order that `suits`. Only as many are looked at as are needed.
+    pub fn first(
+        &self,
+        building: &HashMap<UserName, u32>,
+        mut suits: impl FnMut(JobId) -> bool,
+    ) -> Option<JobId> {
+        let mut turns = self.turns.iter().peekable();
+        while let Some(((priority, _), _)) = turns.peek() {
+            let priority = *priority;
+            // Whose turn it is among the users of this priority: the earliest round, in it the
+            // oldest job.
+            let mut next = BinaryHeap::new();
+            let mut lines = Vec::new();
+            while let Some(((_, user), jobs)) = turns.next_if(|((p, _), _)| *p == priority) {
+                let round = building.get(user).copied().unwrap_or(0);
+                let mut jobs = jobs.iter();
+                if let Some((submitted, id)) = jobs.next() {
+                    next.push(Reverse((round, *submitted, *id, lines.len())));
+                    lines.push(jobs);
+                }
+            }
+            while let Some(Reverse((round, _, id, line))) = next.pop() {
+                if suits(id) {
+                    return Some(id);
+                }
+                if let Some((submitted, id)) = lines.get_mut(line).and_then(Iterator::next) {
+                    next.push(Reverse((round.saturating_add(1), *submitted, *id, line)));
+                }
+            }
+        }
+        None
+    }
 }
 
 #[cfg(test)]
@@ -103,6 +170,28 @@ mod tests {
             priority,
             submitted: Timestamp::from_millis(submitted),
         }
+    }
+
+    fn order(waiting: &[Waiting], building: &HashMap<UserName, u32>) -> Vec<JobId> {
+        let mut line = Line::default();
+        waiting.iter().cloned().for_each(|w| line.insert(w));
+        line.order(building)
+    }
+
+    /// The rule as it is told, job by job.
+    fn told(waiting: &[Waiting], building: &HashMap<UserName, u32>) -> Vec<JobId> {
+        let mut by_age: Vec<&Waiting> = waiting.iter().collect();
+        by_age.sort_by_key(|w| (w.submitted, w.id));
+        let mut rounds: HashMap<(i16, &UserName), u32> = HashMap::new();
+        let mut ranked = Vec::new();
+        for w in by_age {
+            let had = building.get(&w.owner).copied().unwrap_or(0);
+            let round = rounds.entry((w.priority, &w.owner)).or_insert(had);
+            ranked.push((Reverse(w.priority), *round, w.submitted, w.id));
+            *round += 1;
+        }
+        ranked.sort_unstable();
+        ranked.into_iter().map(|(_, _, _, id)| id).collect()
     }
 
     fn numbers(waiting: &[Waiting], building: &HashMap<UserName, u32>) -> Vec<u64> {
@@ -165,6 +254,32 @@ mod tests {
             unique.sort();
             unique.dedup();
             prop_assert_eq!(unique.len(), waiting.len());
+        }
+
+        #[test]
+        fn the_line_keeps_the_order_that_is_told_whoever_leaves_it(
+            waiting in worlds(),
+            had in proptest::collection::hash_map(0usize..4, 0u32..3, 0..4),
+            gone in proptest::collection::vec(0usize..40, 0..10),
+            nth in 0usize..40,
+        ) {
+            let name = |who: usize| UserName::new(["ann", "bo", "cy", "di"][who]).unwrap();
+            let building: HashMap<_, _> = had.into_iter().map(|(w, n)| (name(w), n)).collect();
+            let mut line = Line::default();
+            waiting.iter().cloned().for_each(|w| line.insert(w));
+            let mut left = waiting.clone();
+            for at in gone {
+                if at < left.len() {
+                    let out = left.remove(at);
+                    prop_assert!(line.remove(out.id));
+                    prop_assert!(!line.remove(out.id));
+                }
+            }
+            let wanted = told(&left, &building);
+            prop_assert_eq!(line.len(), left.len());
+            prop_assert_eq!(&line.order(&building), &wanted);
+            let pick = wanted.get(nth).copied();
+            prop_assert_eq!(line.first(&building, |id| Some(id) == pick), pick);
         }
 
         #[test]

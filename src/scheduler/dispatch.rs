@@ -185,7 +185,7 @@ impl Dispatcher {
         queues.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.name.cmp(&b.name)));
         for queue in &queues {
             while self.has_slot(queue) {
-                let Some(id) = self.next_of(queue) else { break };
+                let Some(id) = self.app.board().next(queue, &self.waiting) else { break };
                 self.begin(id, queue);
             }
         }
@@ -194,14 +194,6 @@ impl Dispatcher {
     fn has_slot(&self, queue: &Queue) -> bool {
         let of_queue = self.running.values().filter(|r| r.job.queue == queue.name).count();
         self.running.len() < self.config.slots as usize && of_queue < queue.slots as usize
-    }
-
-    fn next_of(&self, queue: &Queue) -> Option<JobId> {
-        let board = self.app.board();
-        // The hold is looked up outside the board's lock: it takes the same lock.
-        board.order(&queue.name).into_iter().find(|id| {
-            self.waiting.get(id).is_some_and(|job| board.hold(job, Some(queue)).is_none())
-        })
     }
 
     fn begin(&mut self, id: JobId, queue: &Queue) {
