@@ -5,7 +5,6 @@
 //! threads, and it needs no runtime.
 
 use super::{
-    crew::Crew,
     job::Task,
     leftovers::{self, Candidates, Freed},
     outbox::Outbox,
@@ -15,7 +14,11 @@ use super::{
     stop::Stop,
     workspace,
 };
-use crate::{domain::Cause, files::DataDir, plugin::Catalog};
+use crate::{
+    domain::Cause,
+    files::{Crew, DataDir},
+    plugin::Catalog,
+};
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
@@ -78,7 +81,13 @@ impl Builder {
     /// A builder whose runners come from elsewhere; for tests.
     #[doc(hidden)]
     pub fn with_source(data: Arc<DataDir>, source: Source, config: BuilderConfig) -> Self {
-        Self { data, source, config: Arc::new(config), reach: Arc::default(), crew: Arc::default() }
+        Self {
+            data,
+            source,
+            config: Arc::new(config),
+            reach: Arc::default(),
+            crew: Crew::new("build"),
+        }
     }
 
     /// What confines the steps of builds on this box, for people. Found out by trying, once.

@@ -4,7 +4,6 @@
 
 mod clock;
 mod collect;
-mod crew;
 mod embedded;
 mod input;
 mod job;

@@ -2,6 +2,7 @@
 //! following a link; nothing outside it is ever opened or deleted by name.
 #![warn(missing_docs)]
 
+mod crew;
 mod data_dir;
 mod dir;
 mod error;
@@ -13,6 +14,7 @@ mod remove;
 mod sync;
 mod usage;
 
+pub use crew::Crew;
 pub use data_dir::DataDir;
 pub use dir::{Dir, EntryKind};
 pub use error::FilesError;

@@ -43,14 +43,18 @@ pub(super) async fn watch(
     mut stop: mpsc::Receiver<StopReason>,
 ) -> Ended {
     let mut seen = Seen { app: app.clone(), job: job.clone(), ended: Ended::nothing() };
-    let (data, id, size) = (app.data().clone(), job.id, job.request.definition_size);
-    let read = tokio::task::spawn_blocking(move || data.read_definition(id, size)).await;
-    let definition = match read {
-        Ok(Ok(definition)) => definition,
-        Ok(Err(error)) => return seen.failed(format!("the definition cannot be read: {error}")),
-        Err(error) => return seen.failed(format!("the definition cannot be read: {error}")),
+    let data = app.data().clone();
+    let begun = tokio::task::spawn_blocking(move || {
+        match data.read_definition(job.id, job.request.definition_size) {
+            Ok(definition) => Ok(start(order(&job, definition, limits))),
+            Err(error) => Err(format!("the definition cannot be read: {error}")),
+        }
+    });
+    let mut build = match begun.await {
+        Ok(Ok(build)) => build,
+        Ok(Err(error)) => return seen.failed(error),
+        Err(error) => return seen.failed(format!("the build cannot be started: {error}")),
     };
-    let mut build = start(order(&job, definition, limits));
     let mut stoppable = true;
     loop {
         tokio::select! {

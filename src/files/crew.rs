@@ -1,5 +1,5 @@
-//! Threads that carry out builds. One that is done waits a while for the next build: for a short
-//! build, starting and ending a thread is a good part of the work.
+//! Threads for work that waits: builds, and files on their way to disk. One that is done waits a
+//! while for more: for a short job, starting and ending threads was a good part of the work.
 
 use std::{
     collections::VecDeque,
@@ -22,21 +22,23 @@ struct Desk {
 }
 
 /// The threads. Work never waits for other work: there are as many as there is work at once.
-#[derive(Default)]
-pub(super) struct Crew {
+pub struct Crew {
+    name: &'static str,
     desk: Mutex<Desk>,
     called: Condvar,
 }
 
 impl Crew {
+    /// A crew without anybody in it yet; its threads will have this name.
+    pub fn new(name: &'static str) -> Arc<Self> {
+        Arc::new(Self { name, desk: Mutex::default(), called: Condvar::new() })
+    }
+
     /// Carries out `work` on a thread of its own. It has to catch its own panics.
     ///
     /// # Errors
     /// When no thread can be had; then `work` is gone.
-    pub(super) fn carry_out(
-        self: &Arc<Self>,
-        work: impl FnOnce() + Send + 'static,
-    ) -> io::Result<()> {
+    pub fn carry_out(self: &Arc<Self>, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
         let mut desk = self.lock();
         if desk.idle > desk.work.len() {
             desk.work.push_back(Box::new(work));
@@ -51,7 +53,7 @@ impl Crew {
                 work();
             }
         };
-        thread::Builder::new().name("build".into()).spawn(member).map(drop)
+        thread::Builder::new().name(self.name.into()).spawn(member).map(drop)
     }
 
     fn next(&self) -> Option<Work> {
@@ -76,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_thread_is_used_again_and_work_never_waits_for_other_work() {
-        let crew = Arc::new(Crew::default());
+        let crew = Crew::new("crew");
         let (say, said) = channel();
         let mut hold = Vec::new();
         for _ in 0..3 {
