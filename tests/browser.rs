@@ -5,7 +5,8 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
-    reason = "an assumption that fails is a test that fails"
+    clippy::disallowed_methods,
+    reason = "an assumption that fails is a test that fails, and the browser's driver is a program"
 )]
 
 #[path = "support/browser.rs"]

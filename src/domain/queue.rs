@@ -68,6 +68,11 @@ pub struct Waiting {
     pub submitted: Timestamp,
 }
 
+/// Whose turn: the higher priority first, then by name.
+type Turn = (Reverse<i16>, UserName);
+/// The jobs of one turn, the oldest first.
+type ByAge = BTreeSet<(Timestamp, JobId)>;
+
 /// The waiting jobs of one queue in the order they will start.
 ///
 /// Higher priority first; inside a priority users take turns (a user's n-th waiting job comes in
@@ -78,7 +83,7 @@ pub struct Waiting {
 /// with their jobs.
 #[derive(Clone, Debug, Default)]
 pub struct Line {
-    turns: BTreeMap<(Reverse<i16>, UserName), BTreeSet<(Timestamp, JobId)>>,
+    turns: BTreeMap<Turn, ByAge>,
     places: HashMap<JobId, Waiting>,
 }
 
