@@ -224,6 +224,7 @@ fn a_mistake_keeps_what_was_typed(b: &Browser) {
     b.write("#f-definition", format!("{text}frobnicate --all\n"));
     b.click("#f-runner option[value=mic]");
     b.click("button[value=inspect]");
+    b.see("[data-inspected]", "Read by mic");
     b.write("#f-name", "by-hand");
     b.write("#f-packages", "vim\n-nano");
     choose_raw(b);

@@ -149,9 +149,21 @@ impl Browser {
 
     /// Clicks on the first element that fits.
     pub fn click(&self, css: &str) {
-        let element = self.element(css);
-        let done = self.runtime.block_on(element.click());
-        done.unwrap_or_else(|e| panic!("clicking `{css}` at {}: {e}", self.path()));
+        self.with(css, "clicking", async |element| element.click().await);
+    }
+
+    /// Does something to the first element that fits; again, if its page just made way for another.
+    fn with(&self, css: &str, what: &str, act: impl AsyncFn(WebElement) -> WebDriverResult<()>) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let element = self.element(css);
+            let done = self.runtime.block_on(act(element));
+            match done.map_err(|e| e.to_string()) {
+                Ok(()) => return,
+                Err(e) if e.contains("stale element") && Instant::now() < deadline => {}
+                Err(e) => panic!("{what} `{css}` at {}: {e}", self.path()),
+            }
+        }
     }
 
     /// Clicks on the link with this text.
@@ -164,9 +176,8 @@ impl Browser {
 
     /// Types into the first element that fits; a path into a file field.
     pub fn write(&self, css: &str, text: impl Into<TypingData>) {
-        let element = self.element(css);
-        let done = self.runtime.block_on(element.send_keys(text));
-        done.unwrap_or_else(|e| panic!("typing into `{css}` at {}: {e}", self.path()));
+        let text: String = text.into().to_string();
+        self.with(css, "typing into", async |element| element.send_keys(text.as_str()).await);
     }
 
     /// Presses keys wherever the focus is.
