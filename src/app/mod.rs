@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod board;
+mod errand;
 mod errors;
 mod first_start;
 mod health;
@@ -17,6 +18,7 @@ mod views;
 pub use crate::files::LogIndex;
 pub use crate::store::{Counts, Cursor, JobFilter, SessionRecord, TokenRecord};
 pub use board::*;
+pub use errand::{Chore, Errand};
 pub use errors::*;
 pub use first_start::QueueLimits;
 pub use people::{FIRST_CODE, FIRST_USER};

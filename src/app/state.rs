@@ -1,6 +1,6 @@
 //! The one object pages, API and command line talk to.
 
-use super::{AppError, Board, Text, Wish};
+use super::{AppError, Board, Text, Wish, errand::Errands};
 use crate::{
     accounts::{Hasher, Throttle},
     domain::{Actor, Timestamp, UserName, Verbs},
@@ -60,6 +60,7 @@ struct Inner {
     hasher: Hasher,
     throttle: Mutex<Throttle>,
     console: UserName,
+    errands: Errands,
 }
 
 /// The appliance. Cheap to clone.
@@ -103,6 +104,7 @@ impl App {
             hasher: Hasher::default(),
             throttle: Mutex::default(),
             console: UserName::new(CONSOLE)?,
+            errands: Errands::default(),
         };
         Ok((Self { inner: Arc::new(inner) }, receiver))
     }
@@ -148,6 +150,10 @@ impl App {
 
     pub(super) fn hasher(&self) -> &Hasher {
         &self.inner.hasher
+    }
+
+    pub(super) fn errands(&self) -> &Errands {
+        &self.inner.errands
     }
 
     pub(super) fn throttle(&self) -> &Mutex<Throttle> {

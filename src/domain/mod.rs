@@ -10,6 +10,7 @@ pub mod job;
 pub mod names;
 pub mod permission;
 pub mod queue;
+pub mod retention;
 pub mod time;
 pub mod user;
 

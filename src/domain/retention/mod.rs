@@ -1,0 +1,14 @@
+//! What may be deleted, when, and why: the rules, the plan they make, and what guards against them.
+//! Everything is a value; [`plan`] is what a preview shows and what a run does.
+
+mod plan;
+mod rules;
+mod words;
+
+pub use plan::{CleanupPlan, Doomed, Saved, expiry, plan, plan_emergency};
+pub use rules::{
+    Busy, Class, Guard, Item, Lifetime, Override, Policy, Rule, Trigger, Volume, recipe_of,
+};
+
+#[cfg(test)]
+mod tests;
