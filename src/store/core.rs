@@ -228,7 +228,10 @@ impl Core {
                 | Space::Parts
                 | Space::Facets
                 | Space::Index
-                | Space::Counters => {}
+                | Space::Counters
+                | Space::Shelves
+                | Space::Intents
+                | Space::Receipts => {}
             }
         }
     }

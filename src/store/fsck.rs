@@ -1,7 +1,7 @@
 //! Checking the store, and building again what is derived from its records.
 
 use super::{
-    FsckReport, SessionRecord, Store, StoreError, TokenRecord,
+    FsckReport, Intent, Receipt, SessionRecord, ShelfRecord, Store, StoreError, TokenRecord,
     codec::{self, Damage, Record},
     core::{Core, Gate},
     engine::{Engine, Pair},
@@ -76,6 +76,9 @@ impl Check {
         self.records_of(|_, _: &Group| Ok(()))?;
         self.records_of(|_, _: &Site| Ok(()))?;
         self.records_of(|_, _: &Setting| Ok(()))?;
+        self.records_of(|_, _: &ShelfRecord| Ok(()))?;
+        self.records_of(|_, _: &Intent| Ok(()))?;
+        self.records_of(|_, _: &Receipt| Ok(()))?;
         self.records_of(|check, s: &SessionRecord| {
             check.indexed(Dim::SessionOf, s.user.as_str(), &s.id_hash)
         })?;
@@ -281,6 +284,9 @@ fn quarantine_all(core: &Core, gate: &mut Gate) -> Result<(), StoreError> {
     quarantine::<Group>(core, gate)?;
     quarantine::<Site>(core, gate)?;
     quarantine::<Setting>(core, gate)?;
+    quarantine::<ShelfRecord>(core, gate)?;
+    quarantine::<Intent>(core, gate)?;
+    quarantine::<Receipt>(core, gate)?;
     quarantine::<SessionRecord>(core, gate)?;
     quarantine::<TokenRecord>(core, gate)?;
     quarantine::<AuditLine>(core, gate)

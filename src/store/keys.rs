@@ -36,11 +36,17 @@ pub(super) enum Space {
     Counters,
     /// Damaged records: where they were, and their bytes.
     Quarantine,
+    /// What retention knows of a job, by the job's number.
+    Shelves,
+    /// Deletions under way, by job and class.
+    Intents,
+    /// Receipts of cleanups, by run.
+    Receipts,
 }
 
 impl Space {
     /// Every space, in the order of the trees in the engine.
-    pub(super) const ALL: [Self; 15] = [
+    pub(super) const ALL: [Self; 18] = [
         Self::Jobs,
         Self::Queues,
         Self::Users,
@@ -56,10 +62,13 @@ impl Space {
         Self::Index,
         Self::Counters,
         Self::Quarantine,
+        Self::Shelves,
+        Self::Intents,
+        Self::Receipts,
     ];
 
     /// Records that exist in their own right: what an export carries.
-    pub(super) const RECORDS: [Self; 9] = [
+    pub(super) const RECORDS: [Self; 11] = [
         Self::Jobs,
         Self::Queues,
         Self::Users,
@@ -69,6 +78,8 @@ impl Space {
         Self::Tokens,
         Self::Audit,
         Self::Settings,
+        Self::Shelves,
+        Self::Receipts,
     ];
 
     /// The sled tree's name.
@@ -89,6 +100,9 @@ impl Space {
             Self::Index => "index",
             Self::Counters => "counters",
             Self::Quarantine => "quarantine",
+            Self::Shelves => "shelves",
+            Self::Intents => "intents",
+            Self::Receipts => "receipts",
         }
     }
 
@@ -100,15 +114,22 @@ impl Space {
     /// A key of this space as people read it.
     pub(super) fn show(self, key: &[u8]) -> String {
         let name = match self {
-            Self::Jobs | Self::Facets | Self::Audit => match number(key) {
-                Some(n) => n.to_string(),
-                None => hex(key),
-            },
+            Self::Jobs | Self::Facets | Self::Audit | Self::Shelves | Self::Receipts => {
+                match number(key) {
+                    Some(n) => n.to_string(),
+                    None => hex(key),
+                }
+            }
             Self::Sessions | Self::Tokens => hex(key.get(..4).unwrap_or(key)),
             Self::Queues | Self::Users | Self::Groups | Self::Sites | Self::Settings => {
                 String::from_utf8_lossy(key).escape_debug().collect()
             }
-            Self::Meta | Self::Parts | Self::Index | Self::Counters | Self::Quarantine => hex(key),
+            Self::Meta
+            | Self::Parts
+            | Self::Index
+            | Self::Counters
+            | Self::Quarantine
+            | Self::Intents => hex(key),
         };
         format!("{} {name}", self.tree_name())
     }

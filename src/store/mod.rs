@@ -5,7 +5,7 @@
 //! | `types` | what is asked and answered |
 //! | `handle`, `reads`, `query` | the [`Store`]: looking things up, pages of jobs |
 //! | `tx`, `writer` | the [`Tx`]: changes, and the thread that makes them durable in groups |
-//! | `codec`, `records`, `people` | how a record looks on disk |
+//! | `codec`, `records`, `people`, `shelf` | how a record looks on disk |
 //! | `keys`, `facets` | where it lies, and what is derived from a job: indexes and counters |
 //! | `engine`, `overlay` | sled itself, and changes that are not there yet |
 //! | `open`, `mark`, `fsck`, `export` | starting, noticing a loss, checking, carrying away |
@@ -26,6 +26,7 @@ mod people;
 mod query;
 mod reads;
 mod records;
+mod shelf;
 mod tx;
 mod types;
 mod writer;

@@ -19,7 +19,8 @@ use std::{
 ///
 /// 1. Jobs were indexed and counted by state, queue and owner only; there were no rows to search
 ///    in, no counters by queue and state, no indexes of sessions and tokens.
-pub(super) const FORMAT: u32 = 2;
+/// 2. There was nothing on retention: no shelves, intents and receipts.
+pub(super) const FORMAT: u32 = 3;
 
 impl Store {
     /// Opens (or makes) the store in `dir`.

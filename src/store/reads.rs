@@ -187,7 +187,7 @@ impl Store {
 
 /// What every kind of record shares.
 impl Store {
-    fn record<R: Record>(&self, key: &[u8]) -> Result<Option<R>, StoreError> {
+    pub(super) fn record<R: Record>(&self, key: &[u8]) -> Result<Option<R>, StoreError> {
         let engine = self.core().engine()?;
         match engine.get(R::SPACE, key)? {
             Some(value) => self.decoded(&engine, key, value),
@@ -195,7 +195,17 @@ impl Store {
         }
     }
 
-    fn all<R: Record>(&self) -> Result<Vec<R>, StoreError> {
+    pub(super) fn each<R: Record>(&self, look: &mut dyn FnMut(R)) -> Result<(), StoreError> {
+        let engine = self.core().engine()?;
+        for pair in engine.prefix(R::SPACE, &[])? {
+            if let Some(record) = self.read(&engine, pair?)? {
+                look(record);
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn all<R: Record>(&self) -> Result<Vec<R>, StoreError> {
         let engine = self.core().engine()?;
         let pairs = engine.prefix(R::SPACE, &[])?;
         pairs.filter_map(|pair| pair.and_then(|p| self.read(&engine, p)).transpose()).collect()

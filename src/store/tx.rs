@@ -271,7 +271,7 @@ impl Tx<'_> {
         }
     }
 
-    fn put<R: Record>(&mut self, record: &R) -> Result<(), StoreError> {
+    pub(super) fn put<R: Record>(&mut self, record: &R) -> Result<(), StoreError> {
         let (key, bytes) = (record.key(), codec::encode(record)?);
         self.remove(R::SPACE, &key)?;
         let place = match codec::cut(&bytes)? {
@@ -288,7 +288,7 @@ impl Tx<'_> {
     }
 
     /// Empties a place, pieces included; says whether something stood there.
-    fn remove(&mut self, space: Space, key: &[u8]) -> Result<bool, StoreError> {
+    pub(super) fn remove(&mut self, space: Space, key: &[u8]) -> Result<bool, StoreError> {
         let Some(old) = self.look(space, key)? else { return Ok(false) };
         for n in 0..codec::parts_of(&old) {
             self.mine.set(Space::Parts, keys::part_key(space, key, n), None);
@@ -310,7 +310,7 @@ impl Tx<'_> {
 
     /// Takes away the row, index entries and counts that a job has now. A row that is damaged
     /// leaves its entries behind; readers skip those and fsck finds them.
-    fn drop_derived(&mut self, id: JobId) -> Result<(), StoreError> {
+    pub(super) fn drop_derived(&mut self, id: JobId) -> Result<(), StoreError> {
         let key = keys::job_key(id);
         let Some(bytes) = self.look(Space::Facets, &key)? else { return Ok(()) };
         self.mine.set(Space::Facets, key.to_vec(), None);

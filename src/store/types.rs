@@ -2,6 +2,7 @@
 
 use crate::domain::{
     Arch, ImageTypeId, Job, JobId, QueueName, StateKind, Timestamp, UserName, Verbs,
+    retention::Class,
 };
 use std::collections::BTreeMap;
 
@@ -163,6 +164,114 @@ pub struct AuditRecord {
     pub object: String,
     /// Old → new or other detail, secrets masked.
     pub detail: String,
+}
+
+/// What retention knows of a job beyond its record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShelfRecord {
+    /// The job.
+    pub job: JobId,
+    /// Who pinned it, and when.
+    pub pinned: Option<(UserName, Timestamp)>,
+    /// Somebody wants it kept until then.
+    pub keep_until: Option<Timestamp>,
+    /// When a file of it was last taken (kept to the minute).
+    pub downloaded: Option<Timestamp>,
+    /// Its artifacts were deleted.
+    pub artifacts_gone: Option<Gone>,
+    /// Its log, definition and request were deleted.
+    pub logs_gone: Option<Gone>,
+    /// When its artifacts were last compared with their checksums.
+    pub verified: Option<Timestamp>,
+    /// What was wrong with them then, one sentence each.
+    pub damage: Vec<String>,
+}
+
+impl ShelfRecord {
+    /// Nothing special is known.
+    pub fn new(job: JobId) -> Self {
+        Self {
+            job,
+            pinned: None,
+            keep_until: None,
+            downloaded: None,
+            artifacts_gone: None,
+            logs_gone: None,
+            verified: None,
+            damage: Vec::new(),
+        }
+    }
+}
+
+/// A deletion that has happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gone {
+    /// When.
+    pub at: Timestamp,
+    /// The rule as a sentence.
+    pub why: String,
+    /// The run that did it; 0 when the files were found missing.
+    pub run: u64,
+}
+
+/// A deletion that has begun: after a crash it is ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Intent {
+    /// The job.
+    pub job: JobId,
+    /// What of it.
+    pub class: Class,
+    /// Bytes it is known to have.
+    pub bytes: u64,
+    /// The rule as a sentence.
+    pub why: String,
+    /// The run.
+    pub run: u64,
+    /// Who asked, or "system".
+    pub by: String,
+}
+
+/// What a cleanup did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Receipt {
+    /// Its number; newer runs have higher ones.
+    pub run: u64,
+    /// When it began.
+    pub begun: Timestamp,
+    /// When it ended; `None` while it goes on, or if it was cut short.
+    pub ended: Option<Timestamp>,
+    /// What made it run.
+    pub trigger: String,
+    /// How many things the plan named.
+    pub planned_items: u64,
+    /// Their bytes, as far as known.
+    pub planned_bytes: u64,
+    /// How many are gone.
+    pub items: u64,
+    /// Allocated bytes of the entries that were removed.
+    pub bytes: u64,
+    /// What the volume has more now than before (statvfs); builds that wrote meanwhile count
+    /// against it.
+    pub freed: Option<i64>,
+    /// Things and bytes by class.
+    pub by_class: Vec<(Class, u64, u64)>,
+    /// How many things a guard kept.
+    pub saved: u64,
+    /// Rules that could not be met.
+    pub unmet: Vec<String>,
+    /// What went wrong; the run went on.
+    pub mishaps: Vec<Mishap>,
+    /// How many more went wrong.
+    pub more_mishaps: u64,
+}
+
+/// Something that went wrong in a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mishap {
+    /// The job it concerns.
+    pub job: Option<JobId>,
+    /// One sentence.
+    pub what: String,
 }
 
 /// What `Store::open` found.
