@@ -1,10 +1,13 @@
 //! Puts the parts together and stops them in order: the only file that knows them all.
 
 use crate::{
-    app::{App, Parts, QueueLimits, Settings},
+    app::{App, Chore, Parts, QueueLimits, Settings, Timetable},
     builder::{Builder, BuilderConfig},
-    config::{Config, LogFormat, Sandbox},
-    domain::Timestamp,
+    config::{Config, Keep, LogFormat, QueueRetention, Sandbox},
+    domain::{
+        QueueName, Timestamp,
+        retention::{Lifetime, Override, Policy},
+    },
     files::DataDir,
     plugin::{Catalog, CatalogConfig, Grant, Watch},
     scheduler::{Chores, Dispatcher, DispatcherConfig, Recovered, recover},
@@ -80,7 +83,7 @@ impl Appliance {
     /// Says what kept it from starting, with the way out.
     pub async fn start(config: Config, stopped: watch::Receiver<bool>) -> anyhow::Result<Self> {
         let config = Arc::new(config);
-        let chores = Chores::new(&config.schedule.expire_sessions).await?;
+        let chores = Chores::new(&timetable(&config), now()).await?;
         let opened = Arc::clone(&config);
         let opened = tokio::task::spawn_blocking(move || open(&opened)).await??;
         let Opened { app, wishes, builder, recovered } = opened;
@@ -269,6 +272,52 @@ fn settings(config: &Config, swept: Vec<String>) -> Settings {
         slots: config.build.slots,
         started: now(),
         swept,
+        timetable: timetable(config),
+        retention: retention(config),
+        audit_kept: config.retention.audit.get(),
+        cache_budget: config.retention.cache.get(),
+        emergency_below: 2 << 30,
+        resume_above: 10 << 30,
+    }
+}
+
+fn timetable(config: &Config) -> Timetable {
+    let schedule = &config.schedule;
+    let text = |chore| match chore {
+        Chore::Cleanup => &schedule.cleanup,
+        Chore::Orphans => &schedule.orphans,
+        Chore::ExpireSessions => &schedule.expire_sessions,
+        Chore::Backup => &schedule.backup,
+        Chore::Verify => &schedule.verify,
+    };
+    Chore::ALL.into_iter().map(|chore| (chore, text(chore).clone())).collect()
+}
+
+fn retention(config: &Config) -> Policy {
+    let r = &config.retention;
+    let lifetime = |keep: Keep| keep.get().map_or(Lifetime::Forever, Lifetime::For);
+    let own = |own: &QueueRetention| Override {
+        images: own.images.map(lifetime),
+        leftovers: own.leftovers.map(lifetime),
+        logs: own.logs.map(lifetime),
+        records: own.records.map(lifetime),
+    };
+    Policy {
+        images: lifetime(r.images),
+        leftovers: lifetime(r.leftovers),
+        logs: lifetime(r.logs),
+        records: lifetime(r.records),
+        // Names were checked when the configuration was read.
+        queues: r
+            .queues
+            .iter()
+            .filter_map(|(n, o)| Some((QueueName::new(n).ok()?, own(o))))
+            .collect(),
+        keep_newest: r.keep_newest,
+        keep_last_good: r.keep_last_good,
+        budget: r.budget,
+        min_age: r.min_age.get(),
+        longest_extension: r.keep_longer.get(),
     }
 }
 

@@ -27,6 +27,11 @@ const CHANGES: usize = 1_024;
 pub struct Recipe(JobName, RunnerId, ImageTypeId, Arch);
 
 impl Recipe {
+    /// Its runner.
+    pub fn runner(&self) -> &RunnerId {
+        &self.1
+    }
+
     /// The recipe of a job.
     pub fn of(job: &Job) -> Self {
         Self(job.name.clone(), job.runner.clone(), job.image_type.clone(), job.arch.clone())
@@ -198,6 +203,16 @@ impl Board {
             *queues.entry(building.queue.clone()).or_insert(0) += 1;
         }
         (inner.building.len(), queues)
+    }
+
+    /// The jobs that build now.
+    pub fn building_jobs(&self) -> std::collections::HashSet<JobId> {
+        self.lock().building.keys().copied().collect()
+    }
+
+    /// The runners of the jobs that build now.
+    pub fn building_runners(&self) -> Vec<String> {
+        self.lock().building.values().map(|b| b.recipe.runner().to_string()).collect()
     }
 
     /// How many jobs wait on `queue`.

@@ -3,7 +3,8 @@
 
 use super::App;
 use crate::domain::retention::Trigger;
-use tokio::sync::mpsc;
+use std::{collections::HashSet, sync::PoisonError};
+use tokio::sync::{mpsc, watch};
 
 /// A kind of work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -55,12 +56,19 @@ pub struct Errand {
 pub(super) struct Errands {
     sender: mpsc::UnboundedSender<Errand>,
     receiver: std::sync::Mutex<Option<mpsc::UnboundedReceiver<Errand>>>,
+    running: std::sync::Mutex<HashSet<Chore>>,
+    timetable: watch::Sender<u64>,
 }
 
 impl Default for Errands {
     fn default() -> Self {
         let (sender, receiver) = mpsc::unbounded_channel();
-        Self { sender, receiver: std::sync::Mutex::new(Some(receiver)) }
+        Self {
+            sender,
+            receiver: std::sync::Mutex::new(Some(receiver)),
+            running: std::sync::Mutex::default(),
+            timetable: watch::channel(0).0,
+        }
     }
 }
 
@@ -71,10 +79,34 @@ impl App {
         let _ = self.errands().sender.send(Errand { chore, trigger });
     }
 
+    /// Marks a chore as running. False if it runs already.
+    pub fn begin_chore(&self, chore: Chore) -> bool {
+        self.errands().running.lock().unwrap_or_else(PoisonError::into_inner).insert(chore)
+    }
+
+    /// The chore runs no longer.
+    pub fn end_chore(&self, chore: Chore) {
+        self.errands().running.lock().unwrap_or_else(PoisonError::into_inner).remove(&chore);
+    }
+
+    /// The chores that run now.
+    pub fn running_chores(&self) -> HashSet<Chore> {
+        self.errands().running.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells the worker to read the timetable again.
+    pub(super) fn timetable_changed(&self) {
+        self.errands().timetable.send_modify(|version| *version += 1);
+    }
+
+    /// Changes whenever somebody changed the timetable.
+    pub fn timetable_changes(&self) -> watch::Receiver<u64> {
+        self.errands().timetable.subscribe()
+    }
+
     /// The errands, for the one worker; `None` if somebody has them already.
     pub fn take_errands(&self) -> Option<mpsc::UnboundedReceiver<Errand>> {
-        let mut slot =
-            self.errands().receiver.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut slot = self.errands().receiver.lock().unwrap_or_else(PoisonError::into_inner);
         slot.take()
     }
 }

@@ -45,6 +45,12 @@ pub enum AppError {
         /// What could be done instead.
         hint: String,
     },
+    /// It was there and is deleted, or is being deleted (410).
+    #[error("{0}")]
+    Gone(String),
+    /// It cannot be done to this thing now (409).
+    #[error("{0}")]
+    Refused(String),
     /// Something of ours failed (500/503). The message is safe to show; the chain goes to the log.
     #[error("{message}")]
     Internal {
@@ -84,6 +90,26 @@ impl AppError {
         source: impl Into<Box<dyn std::error::Error + Send + Sync>>,
     ) -> Self {
         Self::Internal { message: message.into(), source: source.into() }
+    }
+
+    /// The files of a job are gone, or going.
+    pub fn gone(job: JobId) -> Self {
+        Self::Gone(format!(
+            "the files of job {job} are deleted: submit it again to have them again"
+        ))
+    }
+
+    /// A cleanup goes on.
+    pub fn cleaning() -> Self {
+        Self::Busy {
+            message: "a cleanup is running already: wait for its receipt".into(),
+            retry_after: Duration::from_secs(10),
+        }
+    }
+
+    /// A job's files were not deleted.
+    pub fn kept(job: JobId, why: &str) -> Self {
+        Self::Refused(format!("the files of job {job} stay: {why}"))
     }
 
     /// The service is about to stop and takes no more wishes.

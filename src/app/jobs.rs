@@ -97,6 +97,10 @@ impl App {
         Ok(self.view(actor, job, &queues, now))
     }
 
+    pub(super) fn known(&self, actor: &Actor, id: JobId) -> Result<Job, AppError> {
+        self.record(actor, id)
+    }
+
     fn record(&self, actor: &Actor, id: JobId) -> Result<Job, AppError> {
         actor.allow(Verb::ViewJobs)?;
         self.store().job(id)?.ok_or_else(|| AppError::NotFound(format!("job {id}")))

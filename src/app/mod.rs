@@ -3,24 +3,37 @@
 #![warn(missing_docs)]
 
 mod board;
+mod claims;
+mod cleanup;
+mod deletion;
 mod errand;
 mod errors;
 mod first_start;
 mod health;
+mod inventory;
 mod jobs;
+mod keep;
+mod orphans;
 mod people;
 mod request_file;
 mod state;
 mod submit;
+mod timetable;
+mod upkeep;
 mod views;
 
 // Pages and handlers name these as part of what they are given; the store itself stays below.
 pub use crate::files::LogIndex;
-pub use crate::store::{Counts, Cursor, JobFilter, SessionRecord, TokenRecord};
+pub use crate::store::{
+    Counts, Cursor, JobFilter, Mishap, Receipt, SessionRecord, ShelfRecord, TokenRecord,
+};
 pub use board::*;
+pub use claims::{Claim, Claims};
 pub use errand::{Chore, Errand};
 pub use errors::*;
 pub use first_start::QueueLimits;
+pub use orphans::Orphans;
 pub use people::{FIRST_CODE, FIRST_USER};
 pub use state::*;
+pub use timetable::*;
 pub use views::*;

@@ -1,9 +1,12 @@
 //! The one object pages, API and command line talk to.
 
-use super::{AppError, Board, Text, Wish, errand::Errands};
+use super::{
+    AppError, Board, Claims, Text, Timetable, Wish, cleanup::Cleaning, errand::Errands,
+    inventory::Inventory,
+};
 use crate::{
     accounts::{Hasher, Throttle},
-    domain::{Actor, Timestamp, UserName, Verbs},
+    domain::{Actor, Timestamp, UserName, Verbs, retention::Policy},
     files::DataDir,
     plugin::Catalog,
     store::Store,
@@ -39,6 +42,18 @@ pub struct Settings {
     pub started: Timestamp,
     /// What the last run had left behind, one sentence each.
     pub swept: Vec<String>,
+    /// When chores are due, as config.toml says.
+    pub timetable: Timetable,
+    /// What is kept for how long.
+    pub retention: Policy,
+    /// How long audit lines are kept; `None`: for ever.
+    pub audit_kept: Option<Duration>,
+    /// Bytes all runner caches may have together.
+    pub cache_budget: u64,
+    /// Below so many free bytes a cleanup takes more than its rules.
+    pub emergency_below: u64,
+    /// As many bytes an emergency makes free.
+    pub resume_above: u64,
 }
 
 /// What the appliance is made of.
@@ -61,6 +76,9 @@ struct Inner {
     throttle: Mutex<Throttle>,
     console: UserName,
     errands: Errands,
+    claims: Claims,
+    inventory: Inventory,
+    cleaning: Cleaning,
 }
 
 /// The appliance. Cheap to clone.
@@ -105,6 +123,9 @@ impl App {
             throttle: Mutex::default(),
             console: UserName::new(CONSOLE)?,
             errands: Errands::default(),
+            claims: Claims::default(),
+            inventory: Inventory::default(),
+            cleaning: Cleaning::default(),
         };
         Ok((Self { inner: Arc::new(inner) }, receiver))
     }
@@ -150,6 +171,19 @@ impl App {
 
     pub(super) fn hasher(&self) -> &Hasher {
         &self.inner.hasher
+    }
+
+    /// Who uses which files.
+    pub fn claims(&self) -> &Claims {
+        &self.inner.claims
+    }
+
+    pub(super) fn inventory(&self) -> &Inventory {
+        &self.inner.inventory
+    }
+
+    pub(super) fn cleaning(&self) -> &Cleaning {
+        &self.inner.cleaning
     }
 
     pub(super) fn errands(&self) -> &Errands {

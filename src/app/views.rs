@@ -1,6 +1,9 @@
 //! What the appliance answers: plain data for pages, the API and the command line.
 
-use crate::domain::{Artifact, Hold, Job, JobId, Queue, Timestamp, UserName, Verbs};
+use crate::domain::{
+    Artifact, Hold, Job, JobId, Queue, Timestamp, UserName, Verbs,
+    retention::{Class, Guard},
+};
 use std::{sync::Arc, time::Duration};
 
 /// What somebody hands in. Names are still text: [`App::submit`](super::App::submit) parses them
@@ -229,6 +232,61 @@ pub struct Live {
     pub sandbox: Option<String>,
     /// A stop was asked for and is under way.
     pub stopping: bool,
+}
+
+/// What becomes of a job's files.
+#[derive(Clone, Debug)]
+pub struct Retained {
+    /// Marks of people, what is gone and why, damage that was found.
+    pub shelf: crate::store::ShelfRecord,
+    /// Until when they are kept; `None`: nothing but a person or a full disk takes them.
+    pub until: Option<Timestamp>,
+    /// True if the asking person may pin it, or let go of it.
+    pub may_pin: bool,
+    /// True if the asking person may keep it longer.
+    pub may_keep: bool,
+    /// True if the asking person may delete its files.
+    pub may_delete: bool,
+    /// How far "Keep longer" reaches.
+    pub longest: Duration,
+}
+
+/// What a cleanup would do now.
+#[derive(Clone, Debug, Default)]
+pub struct CleanupPreview {
+    /// The first things that would go.
+    pub doomed: Vec<PlannedRow>,
+    /// The first things a guard keeps.
+    pub saved: Vec<PlannedRow>,
+    /// How many would go.
+    pub items: u64,
+    /// How many are kept by a guard.
+    pub saved_items: u64,
+    /// Bytes that would go.
+    pub bytes: u64,
+    /// Things and bytes by class.
+    pub by_class: Vec<(Class, u64, u64)>,
+    /// Rules that cannot be met.
+    pub unmet: Vec<String>,
+}
+
+/// One thing of a plan.
+#[derive(Clone, Debug)]
+pub struct PlannedRow {
+    /// The job.
+    pub job: JobId,
+    /// Its name.
+    pub name: String,
+    /// What of it.
+    pub class: Class,
+    /// Bytes, as far as known.
+    pub bytes: u64,
+    /// The rule as a sentence.
+    pub why: String,
+    /// What keeps it, if something does.
+    pub guard: Option<Guard>,
+    /// When the job ended.
+    pub ended: Timestamp,
 }
 
 /// A page of the queue.

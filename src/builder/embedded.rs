@@ -6,7 +6,7 @@
 
 use super::{
     job::Task,
-    leftovers::{self, Candidates, Freed},
+    leftovers::{self, Candidates},
     outbox::Outbox,
     planner::{self, Source},
     protocol::{Event, Finished, Order, Outcome, StopReason},
@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     domain::Cause,
-    files::{Crew, DataDir},
+    files::{Crew, DataDir, Freed},
     plugin::Catalog,
 };
 use std::{

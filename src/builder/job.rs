@@ -4,7 +4,7 @@ use super::{
     collect,
     embedded::BuilderConfig,
     input,
-    leftovers::{self, Candidates, Freed, MARK},
+    leftovers::{self, Candidates, MARK},
     mask::Masker,
     outbox::Outbox,
     pipeline::{CAP, Pipeline},
@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     domain::{Cause, Failure},
-    files::{DataDir, FilesError},
+    files::{DataDir, FilesError, Freed},
     plugin::{api, plugin_request, shown_command},
 };
 use std::{

@@ -1,18 +1,18 @@
-//! Finding and freeing what a build left behind: processes, mounts, loop devices. Never by a name
-//! or a command line: by where a process is rooted, and by the mark in its environment.
+//! Finding and ending processes that a build left behind. Never by a name or a command line: by
+//! where a process is rooted, and by the mark in its environment. Mounts and loop devices are
+//! freed by [`files`](crate::files::DataDir::free).
 
-use super::kernel;
+use crate::files::Freed;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{Mode, OFlags},
-    mount::{UnmountFlags, unmount},
     process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal},
 };
 use std::{
     collections::HashMap,
     ffi::OsStr,
     os::{fd::OwnedFd, unix::ffi::OsStrExt},
-    path::{Path, PathBuf},
+    path::Path,
     time::{Duration, Instant},
 };
 
@@ -22,13 +22,6 @@ pub(super) const MARK: &str = "IMG_BUILD_DIR";
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of an environment that are looked at.
 const ENVIRONMENT: usize = 1 << 20;
-
-/// What was found, and what of it could not be freed.
-#[derive(Default)]
-pub(super) struct Freed {
-    pub(super) found: Vec<String>,
-    pub(super) residual: Vec<String>,
-}
 
 /// The newest process number, to look later only at what came after it.
 pub(super) fn newest_process() -> Option<i32> {
@@ -169,98 +162,9 @@ fn wait_until_gone(handle: &OwnedFd, deadline: Instant) -> bool {
     poll(&mut [PollFd::new(handle, PollFlags::IN)], Some(&left)) == Ok(1)
 }
 
-/// Unmounts everything below `below`, the last first.
-pub(super) fn unmount_below(below: &Path, freed: &mut Freed) {
-    // A lazy detach can bring hidden mounts to light: a few rounds.
-    for _ in 0..8 {
-        let mounts = mounts_below(below);
-        if mounts.is_empty() {
-            return;
-        }
-        for place in mounts.iter().rev() {
-            let soft = unmount(place, UnmountFlags::NOFOLLOW);
-            let done = soft
-                .or_else(|_| unmount(place, UnmountFlags::NOFOLLOW.union(UnmountFlags::DETACH)));
-            if done.is_ok() {
-                freed.found.push(format!("{} was still mounted", place.display()));
-            }
-        }
-    }
-    freed.residual.extend(
-        mounts_below(below)
-            .iter()
-            .map(|place| format!("{} is still mounted: run `umount {0}` as root", place.display())),
-    );
-}
-
-/// Mount points below `below`, in the order in which they were mounted.
-fn mounts_below(below: &Path) -> Vec<PathBuf> {
-    let text = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
-    let place = |line: &[u8]| {
-        let field = line.split(|byte| *byte == b' ').nth(4)?;
-        let place = PathBuf::from(OsStr::from_bytes(&unescaped(field)));
-        (place.starts_with(below) && place != below).then_some(place)
-    };
-    text.split(|byte| *byte == b'\n').filter_map(place).collect()
-}
-
-/// Undoes `\040` and the like.
-fn unescaped(field: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(field.len());
-    let mut rest = field;
-    while let Some((first, tail)) = rest.split_first() {
-        let code = (*first == b'\\').then(|| tail.get(..3)).flatten();
-        let code = code.and_then(|digits| std::str::from_utf8(digits).ok());
-        let code = code.and_then(|digits| u8::from_str_radix(digits, 8).ok());
-        out.push(code.unwrap_or(*first));
-        rest = if code.is_some() { tail.get(3..).unwrap_or_default() } else { tail };
-    }
-    out
-}
-
-/// Detaches loop devices whose file lies below `below`.
-pub(super) fn detach_loops(below: &Path, freed: &mut Freed) {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    for (device, file) in loops_below(below) {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
-        let detached = rustix::fs::open(&device, flags, Mode::empty())
-            .map_err(std::io::Error::from)
-            .and_then(kernel::detach_loop);
-        freed.found.push(format!("{} still held {}", device.display(), file.display()));
-        if let Err(e) = detached {
-            freed.residual.push(format!(
-                "{} still holds {} ({e}): run `losetup -d {0}` as root",
-                device.display(),
-                file.display()
-            ));
-        }
-    }
-}
-
-fn loops_below(below: &Path) -> Vec<(PathBuf, PathBuf)> {
-    let Ok(entries) = std::fs::read_dir("/sys/block") else { return Vec::new() };
-    let look = |name: std::ffi::OsString| {
-        name.as_bytes().strip_prefix(b"loop")?;
-        let text =
-            std::fs::read(Path::new("/sys/block").join(&name).join("loop/backing_file")).ok()?;
-        let text = text.strip_suffix(b"\n").unwrap_or(&text);
-        let text = text.strip_suffix(b" (deleted)").unwrap_or(text);
-        let file = PathBuf::from(OsStr::from_bytes(text));
-        file.starts_with(below).then(|| (Path::new("/dev").join(name), file))
-    };
-    entries.flatten().filter_map(|entry| look(entry.file_name())).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn escaped_mount_points_are_read() {
-        assert_eq!(unescaped(br"/a\040b\134c\x"), br"/a b\c\x");
-    }
 
     #[test]
     fn every_process_has_a_parent_in_the_table() {

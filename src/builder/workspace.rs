@@ -1,9 +1,8 @@
 //! The directories of one build and what lies in them at the start.
 
-use super::leftovers::{self, Freed};
 use crate::{
     domain::{JobId, RunnerId},
-    files::{DataDir, Dir, FilesError, Layout, Removed},
+    files::{DataDir, Dir, FilesError, Freed, Layout, Removed, free_below},
     plugin::api,
 };
 use std::path::{Component, Path, PathBuf};
@@ -82,8 +81,7 @@ impl Workspace {
 /// Frees everything below `build/<id>` of the data directory and removes it. The bytes it held.
 pub(super) fn clear(data: &DataDir, name: &str, freed: &mut Freed) -> u64 {
     let path = data.root().join("build").join(name);
-    leftovers::unmount_below(&path, freed);
-    leftovers::detach_loops(&path, freed);
+    free_below(&path, freed);
     let removed: Removed = data.build().remove_tree(name);
     freed.residual.extend(removed.errors.iter().map(|e| format!("{e}: remove it by hand")));
     removed.bytes

@@ -11,7 +11,7 @@ use std::{
     net::{IpAddr, SocketAddr},
     path::{Path, PathBuf},
 };
-pub use units::{Size, Span};
+pub use units::{Keep, Size, Span};
 
 /// Everything that can be set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
@@ -25,6 +25,8 @@ pub struct Config {
     pub sessions: Sessions,
     /// Upper limits for what people hand in.
     pub limits: Limits,
+    /// What is kept for how long.
+    pub retention: Retention,
     /// What happens by itself, and when.
     pub schedule: Schedule,
     /// What the service writes to the journal.
@@ -165,17 +167,140 @@ impl Default for Limits {
     }
 }
 
-/// `[schedule]`: cron texts of six fields (second first), in UTC.
+/// `[retention]`
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Retention {
+    /// Artifacts of jobs that are done.
+    pub images: Keep,
+    /// What failed, cancelled and interrupted jobs left.
+    pub leftovers: Keep,
+    /// Logs and definitions; they stay at least as long as the artifacts.
+    pub logs: Keep,
+    /// Records of jobs without files.
+    pub records: Keep,
+    /// Lines of the audit trail.
+    pub audit: Keep,
+    /// Images of one recipe at most; 0: any number.
+    pub keep_newest: u32,
+    /// Newest good images of each recipe that no rule takes.
+    pub keep_last_good: u32,
+    /// Per cent of the volume that may be used before images go; 100: never for that reason.
+    pub budget: u8,
+    /// Nothing younger is deleted by any rule.
+    pub min_age: Span,
+    /// How far "Keep longer" reaches.
+    pub keep_longer: Span,
+    /// Bytes all runner caches may have together.
+    pub cache: Size,
+    /// Lifetimes of single queues.
+    pub queues: BTreeMap<String, QueueRetention>,
+}
+
+/// `[retention.queues.<name>]`: what is left out is as in `[retention]`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct QueueRetention {
+    /// See [`Retention::images`].
+    pub images: Option<Keep>,
+    /// See [`Retention::leftovers`].
+    pub leftovers: Option<Keep>,
+    /// See [`Retention::logs`].
+    pub logs: Option<Keep>,
+    /// See [`Retention::records`].
+    pub records: Option<Keep>,
+}
+
+impl Default for Retention {
+    fn default() -> Self {
+        Self {
+            images: Keep::days(14),
+            leftovers: Keep::For(Span::hours(4)),
+            logs: Keep::days(180),
+            records: Keep::Forever,
+            audit: Keep::days(400),
+            keep_newest: 3,
+            keep_last_good: 1,
+            budget: 80,
+            min_age: Span::hours(1),
+            keep_longer: Span::hours(90 * 24),
+            cache: Size::gib(20),
+            queues: BTreeMap::new(),
+        }
+    }
+}
+
+/// The shortest time that can be given for keeping something.
+const LEAST_KEPT: std::time::Duration = std::time::Duration::from_secs(60);
+
+impl Retention {
+    /// The first key with a value that cannot be, with what would be valid.
+    fn wrong(&self) -> Option<(String, String, String)> {
+        let general = [
+            ("images", Some(self.images)),
+            ("leftovers", Some(self.leftovers)),
+            ("logs", Some(self.logs)),
+            ("records", Some(self.records)),
+            ("audit", Some(self.audit)),
+        ];
+        let general = general.map(|(key, keep)| (format!("retention.{key}"), keep));
+        let own = self.queues.iter().flat_map(|(name, own)| {
+            let keys = [
+                ("images", own.images),
+                ("leftovers", own.leftovers),
+                ("logs", own.logs),
+                ("records", own.records),
+            ];
+            keys.map(|(key, keep)| (format!("retention.queues.{name}.{key}"), keep))
+        });
+        for (key, keep) in general.into_iter().chain(own) {
+            if keep.and_then(Keep::get).is_some_and(|span| span < LEAST_KEPT) {
+                let want = "give at least \"1min\", or \"forever\" to keep it";
+                return Some((key, "less than a minute".into(), want.into()));
+            }
+        }
+        if self.budget == 0 || self.budget > 100 {
+            let want = "give per cent of the volume from 1 to 100 (100: no budget)";
+            return Some(("retention.budget".into(), self.budget.to_string(), want.into()));
+        }
+        if self.keep_newest != 0 && self.keep_newest < self.keep_last_good {
+            let value =
+                format!("{} and keep_last_good is {}", self.keep_newest, self.keep_last_good);
+            let want = "keep at least as many as keep_last_good, or 0 for any number";
+            return Some(("retention.keep_newest".into(), value, want.into()));
+        }
+        let name = |name: &&String| crate::domain::QueueName::new(name.as_str()).is_err();
+        let bad = self.queues.keys().find(name)?;
+        let want = "use letters, digits, `.`, `_` and `-`, beginning with a letter or digit";
+        Some(("retention.queues".into(), format!("`{}`", bad.escape_debug()), want.into()))
+    }
+}
+
+/// `[schedule]`: cron texts of six fields (second first), in UTC; empty: never.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Schedule {
+    /// When what is no longer kept is deleted; besides that after jobs and when space is short.
+    pub cleanup: String,
+    /// When files and records are compared.
+    pub orphans: String,
     /// When ended sessions and expired tokens are removed.
     pub expire_sessions: String,
+    /// When the store is backed up into the data directory.
+    pub backup: String,
+    /// When kept images are read and compared with their checksums.
+    pub verify: String,
 }
 
 impl Default for Schedule {
     fn default() -> Self {
-        Self { expire_sessions: "0 0 * * * *".into() }
+        Self {
+            cleanup: "0 */15 * * * *".into(),
+            orphans: "0 30 3 * * *".into(),
+            expire_sessions: "0 0 * * * *".into(),
+            backup: "0 0 2 * * *".into(),
+            verify: "0 0 4 * * SUN".into(),
+        }
     }
 }
 
@@ -366,6 +491,9 @@ impl Config {
         if self.limits.total.get().is_zero() || self.limits.silence.get().is_zero() {
             return bad("limits.total", "0".into(), "give a time such as \"6h\"");
         }
+        if let Some((key, value, want)) = self.retention.wrong() {
+            return bad(&key, value, &want);
+        }
         for (id, runner) in &self.runners {
             if let Err(e) = crate::domain::RunnerId::new(id) {
                 return bad("runners", format!("`{id}`"), &e.to_string());
@@ -428,7 +556,9 @@ mod tests {
         let keys = "listen data_dir socket tls_cert tls_key trusted_proxies hosts max_connections \
                     header_timeout idle_timeout stop_grace slots sandbox path grace_interrupt \
                     grace_terminate idle absolute first_login definition queue_cap total silence \
-                    expire_sessions level format dir enabled programs privileges replace";
+                    images leftovers logs records audit keep_newest \
+                    keep_last_good budget min_age keep_longer cache cleanup orphans \
+                    expire_sessions backup verify level format dir enabled programs privileges replace";
         for key in keys.split_whitespace() {
             let named = text
                 .lines()
@@ -456,6 +586,22 @@ mod tests {
         assert!(said.contains("build.slots is 0"), "{said}");
         let said = refused("[runners.mic]\nprivileges = [\"god\"]\n");
         assert!(said.contains("runners.mic.privileges is `god`"), "{said}");
+    }
+
+    #[test]
+    fn retention_that_cannot_be_is_refused_with_a_way_out() {
+        let said = refused("[retention]\nimages = \"0d\"\n");
+        assert!(said.contains("retention.images") && said.contains("forever"), "{said}");
+        let said = refused("[retention.queues.web]\nlogs = \"5s\"\n");
+        assert!(said.contains("retention.queues.web.logs"), "{said}");
+        let said = refused("[retention]\nbudget = 0\n");
+        assert!(said.contains("retention.budget is 0"), "{said}");
+        let said = refused("[retention]\nkeep_newest = 1\nkeep_last_good = 2\n");
+        assert!(said.contains("keep_last_good is 2"), "{said}");
+        let said = refused("[retention]\nlogs = \"never\"\n");
+        assert!(said.contains("`never`") && said.contains("forever"), "{said}");
+        let said = refused("[retention.queues.\"../x\"]\n");
+        assert!(said.contains("retention.queues"), "{said}");
     }
 
     #[test]

@@ -56,6 +56,43 @@ impl<'de> Deserialize<'de> for Span {
     }
 }
 
+/// How long something is kept: a length of time, or `"forever"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keep {
+    /// Until somebody deletes it.
+    Forever,
+    /// So long.
+    For(Span),
+}
+
+impl Keep {
+    /// `n` days.
+    pub const fn days(n: u64) -> Self {
+        Self::For(Span::hours(n * 24))
+    }
+
+    /// The time; `None`: for ever.
+    pub const fn get(self) -> Option<Duration> {
+        match self {
+            Self::Forever => None,
+            Self::For(span) => Some(span.get()),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Keep {
+    fn deserialize<D: Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(de)?;
+        let span = Span::read(&text).map(Self::For);
+        let kept = if text.trim() == "forever" { Some(Self::Forever) } else { span };
+        kept.ok_or_else(|| {
+            D::Error::custom(format!(
+                "`{text}` is no time to keep something: use \"forever\" or a whole number with min, h or d, such as \"14d\""
+            ))
+        })
+    }
+}
+
 /// A number of bytes, written with its unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(u64);
@@ -64,6 +101,11 @@ impl Size {
     /// `n` MiB.
     pub const fn mib(n: u64) -> Self {
         Self(n << 20)
+    }
+
+    /// `n` GiB.
+    pub const fn gib(n: u64) -> Self {
+        Self(n << 30)
     }
 
     /// The bytes.

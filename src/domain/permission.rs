@@ -33,6 +33,16 @@ verbs! {
     Launch = "launch",
     /// Hand in definitions whose scripts run as root on the box itself.
     PrivilegedDefinitions = "privileged-definitions",
+    /// Keep the files of one's own jobs longer than their rule says.
+    KeepOwn = "keep-own",
+    /// Delete the files of one's own jobs.
+    DeleteOwn = "delete-own",
+    /// Delete the files of anybody's jobs.
+    DeleteAny = "delete-any",
+    /// Pin anybody's jobs, and keep their files longer.
+    Pin = "pin",
+    /// Start cleanups and other chores, and delete what no record knows.
+    RunCleanup = "run-cleanup",
     /// See the health of the box.
     ViewHealth = "view-health",
     /// Take and bring back backups of the store.
@@ -132,6 +142,11 @@ fn what(verb: Verb) -> &'static str {
         Verb::CancelAny => "cancel other people's jobs",
         Verb::Launch => "launch recorded jobs",
         Verb::PrivilegedDefinitions => "submit definitions that run code as root on the box",
+        Verb::KeepOwn => "keep files longer",
+        Verb::DeleteOwn => "delete files of jobs",
+        Verb::DeleteAny => "delete files of other people's jobs",
+        Verb::Pin => "pin jobs",
+        Verb::RunCleanup => "start cleanups",
         Verb::ViewHealth => "see the health of the box",
         Verb::Backup => "take backups",
     }

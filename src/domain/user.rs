@@ -64,8 +64,16 @@ pub struct Group {
 impl Group {
     /// The four groups of a first start, from least to most.
     pub fn standard() -> Vec<Self> {
-        let submit = [Verb::ViewJobs, Verb::Submit, Verb::CancelOwn];
-        let operate = [Verb::CancelAny, Verb::Launch, Verb::ViewHealth];
+        let submit =
+            [Verb::ViewJobs, Verb::Submit, Verb::CancelOwn, Verb::KeepOwn, Verb::DeleteOwn];
+        let operate = [
+            Verb::CancelAny,
+            Verb::Launch,
+            Verb::ViewHealth,
+            Verb::Pin,
+            Verb::DeleteAny,
+            Verb::RunCleanup,
+        ];
         let sets: [(&str, Verbs); 4] = [
             ("Viewers", [Verb::ViewJobs].into_iter().collect()),
             ("Submitters", submit.into_iter().collect()),

@@ -215,6 +215,20 @@ impl Dir {
     /// # Errors
     /// When it cannot be read.
     pub fn names(&self, limit: usize) -> Result<Vec<OsString>, FilesError> {
+        let mut names = Vec::new();
+        self.each_name(|name| {
+            names.push(name.to_owned());
+            names.len() < limit
+        })?;
+        Ok(names)
+    }
+
+    /// Calls `look` with every name in it, without `.` and `..`, in the system's order, until it
+    /// says false.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn each_name(&self, mut look: impl FnMut(&OsStr) -> bool) -> Result<(), FilesError> {
         let shown = || self.path.display().to_string();
         // A handle of its own: the position in the directory belongs to the handle.
         let fd = open_beneath(
@@ -225,18 +239,14 @@ impl Dir {
             ResolveFlags::empty(),
         )
         .map_err(failed("read", shown()))?;
-        let mut names = Vec::new();
         for entry in fs::Dir::new(fd).map_err(failed("read", shown()))? {
             let entry = entry.map_err(failed("read", shown()))?;
             let name = entry.file_name().to_bytes();
-            if name != b"." && name != b".." {
-                names.push(OsStr::from_bytes(name).to_owned());
-            }
-            if names.len() >= limit {
+            if name != b"." && name != b".." && !look(OsStr::from_bytes(name)) {
                 break;
             }
         }
-        Ok(names)
+        Ok(())
     }
 
     /// What entry `name` is, its size and its allocated bytes, without following it.

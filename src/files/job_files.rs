@@ -1,6 +1,9 @@
 //! What belongs to one job: `jobs/<id>/{definition, request.json, log, log.idx, artifacts/}`.
 
-use super::{DataDir, Dir, FilesError, LogIndex, LogWriter, Removed, error::failed, sync_together};
+use super::{
+    DataDir, Dir, FilesError, Freed, LogIndex, LogWriter, Removed, error::failed, free_below,
+    sync_together,
+};
 use crate::domain::JobId;
 use std::{
     fs::File,
@@ -82,15 +85,55 @@ impl DataDir {
     /// # Errors
     /// When it cannot be moved; then nothing was touched.
     pub fn trash_job(&self, id: JobId) -> Result<Removed, FilesError> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = id.dir_name();
-        let gone = format!("{name}-{}-{number}", std::process::id());
-        match self.jobs().rename(&name, self.trash(), &gone) {
-            Ok(()) => Ok(self.trash().remove_tree(gone)),
-            Err(e) if e.is_not_found() => Ok(Removed::default()),
+        let gone = self.discard_job(id)?;
+        Ok(gone.map_or_else(Removed::default, |name| self.trash().remove_tree(name)))
+    }
+
+    /// Moves `jobs/<id>/` into `trash/`; its name there, or `None` if it is not there. Whatever
+    /// stands in its place – a link, a file – moves as it is and is not followed.
+    ///
+    /// # Errors
+    /// When it cannot be moved; then nothing was touched.
+    pub fn discard_job(&self, id: JobId) -> Result<Option<String>, FilesError> {
+        self.discard(self.jobs(), &id.dir_name(), id)
+    }
+
+    /// Moves `jobs/<id>/artifacts/` into `trash/`; its name there, or `None` if it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be moved, or a link stands where the job's directory was.
+    pub fn discard_artifacts(&self, id: JobId) -> Result<Option<String>, FilesError> {
+        match self.job_dir(id) {
+            Ok(dir) => self.discard(&dir, ARTIFACTS, id),
+            Err(e) if e.is_not_found() => Ok(None),
             Err(e) => Err(e),
         }
+    }
+
+    fn discard(&self, dir: &Dir, name: &str, id: JobId) -> Result<Option<String>, FilesError> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let gone = format!("{}-{}-{number}", id.dir_name(), std::process::id());
+        match dir.rename(name, self.trash(), &gone) {
+            Ok(()) => Ok(Some(gone)),
+            Err(e) if e.is_not_found() => Ok(None),
+            Err(e) => Err(e),
+        }
+    }
+
+    /// Frees what is mounted below `jobs/<id>/` and the loop devices that hold files of it.
+    pub fn free_job(&self, id: JobId) -> Freed {
+        let mut freed = Freed::default();
+        free_below(&self.root().join("jobs").join(id.dir_name()), &mut freed);
+        freed
+    }
+
+    /// Allocated bytes of `jobs/<id>/artifacts/`; 0 when it is not there.
+    pub fn artifacts_usage(&self, id: JobId) -> u64 {
+        let dir = self.job_dir(id).and_then(|dir| dir.open_dir(ARTIFACTS));
+        dir.map_or(0, |dir| {
+            if dir.names(1).is_ok_and(|n| n.is_empty()) { 0 } else { dir.usage(usize::MAX).0 }
+        })
     }
 
     /// Jobs whose directory holds neither a log nor artifacts: they never began to build.

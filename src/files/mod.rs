@@ -2,6 +2,7 @@
 //! following a link; nothing outside it is ever opened or deleted by name.
 #![warn(missing_docs)]
 
+mod cache;
 mod crew;
 mod data_dir;
 mod dir;
@@ -10,6 +11,7 @@ mod job_files;
 mod layout;
 mod log;
 mod log_index;
+mod mounts;
 mod remove;
 mod sync;
 mod usage;
@@ -21,6 +23,7 @@ pub use error::FilesError;
 pub use layout::Layout;
 pub use log::LogWriter;
 pub use log_index::LogIndex;
+pub use mounts::{Freed, free_below};
 pub use remove::Removed;
 pub use sync::sync_together;
 pub use usage::Space;

@@ -92,7 +92,13 @@ impl Dir {
     /// Removes entry `name` and everything in it. Errors are collected; what can go goes.
     /// Not being there is success.
     pub fn remove_tree(&self, name: impl AsRef<OsStr>) -> Removed {
-        let mut walk = Walk { base: self, done: Removed::default(), deep: Vec::new() };
+        self.remove_tree_paced(name, &mut || {})
+    }
+
+    /// As [`remove_tree`](Self::remove_tree); `breathe` is called now and then, so that whoever
+    /// removes a lot can leave the disk to others for a moment.
+    pub fn remove_tree_paced(&self, name: impl AsRef<OsStr>, breathe: &mut dyn FnMut()) -> Removed {
+        let mut walk = Walk { base: self, done: Removed::default(), deep: Vec::new(), breathe };
         match CString::new(name.as_ref().as_bytes()) {
             Ok(name) => walk.run(name),
             Err(e) => walk.done.fail("remove", self.path(), e),
@@ -106,6 +112,7 @@ struct Walk<'a> {
     done: Removed,
     /// Names in `base` of directories that were moved up.
     deep: Vec<CString>,
+    breathe: &'a mut dyn FnMut(),
 }
 
 impl Walk<'_> {
@@ -135,7 +142,7 @@ impl Walk<'_> {
                 continue;
             }
             match self.read_batch(&mut levels) {
-                Ok(true) => {}
+                Ok(true) => (self.breathe)(),
                 Ok(false) => self.leave(&mut levels),
                 Err(e) => {
                     let path = self.shown(&levels, c"");

@@ -37,19 +37,22 @@ impl Dir {
 
     fn count(&self, left: &mut usize, depth: usize) -> u64 {
         let mut bytes = 0;
-        for name in self.names(*left).unwrap_or_default() {
+        // One entry at a time: a directory may hold a million.
+        let _ = self.each_name(|name| {
             if *left == 0 || depth > DEEPEST {
-                break;
+                return false;
             }
             *left -= 1;
-            let Ok((kind, _, allocated)) = self.look(&name) else { continue };
-            bytes += allocated;
-            if kind == EntryKind::Dir
-                && let Ok(dir) = self.open_dir(&name)
-            {
-                bytes += dir.count(left, depth + 1);
+            if let Ok((kind, _, allocated)) = self.look(name) {
+                bytes += allocated;
+                if kind == EntryKind::Dir
+                    && let Ok(dir) = self.open_dir(name)
+                {
+                    bytes += dir.count(left, depth + 1);
+                }
             }
-        }
+            true
+        });
         bytes
     }
 }
@@ -61,6 +64,27 @@ impl DataDir {
     /// When the file system does not answer.
     pub fn space(&self) -> Result<Space, FilesError> {
         self.dir().space()
+    }
+
+    /// As [`job_usage`](Self::job_usage), looking at no more than `limit` entries.
+    pub fn job_usage_up_to(&self, id: crate::domain::JobId, limit: usize) -> u64 {
+        self.job_dir(id).map_or(0, |dir| dir.usage(limit).0)
+    }
+
+    /// True if `jobs/<id>/` was last changed at least `age` ago. A clock that was set back makes
+    /// everything young.
+    pub fn is_settled(
+        &self,
+        id: crate::domain::JobId,
+        now: crate::domain::Timestamp,
+        age: std::time::Duration,
+    ) -> bool {
+        let name = id.dir_name();
+        let stat = rustix::fs::statat(self.jobs(), name, rustix::fs::AtFlags::SYMLINK_NOFOLLOW);
+        let changed = |s: rustix::fs::Stat| {
+            crate::domain::Timestamp::from_millis(s.st_mtime.saturating_mul(1000))
+        };
+        stat.is_ok_and(|stat| now.since(changed(stat)) >= age)
     }
 
     /// Allocated bytes of `jobs/<id>/`; 0 when it is not there.

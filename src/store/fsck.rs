@@ -153,7 +153,8 @@ impl Check {
 
     fn audit(&mut self) -> Result<(), StoreError> {
         let engine = std::sync::Arc::clone(&self.engine);
-        let mut expected: (u64, [u8; 32]) = (1, [0; 32]);
+        let tail = engine.get(Space::Meta, meta::AUDIT_TAIL)?;
+        let mut expected = tail.as_deref().and_then(keys::chained).unwrap_or((1, [0; 32]));
         for pair in engine.prefix(Space::Audit, &[])? {
             let (key, value) = pair?;
             self.records += 1;

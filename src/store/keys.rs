@@ -147,6 +147,8 @@ pub(super) mod meta {
     pub(in crate::store) const NEXT_JOB: &[u8] = b"next-job";
     /// The next audit line's number, `u64`, and the hash of the last line.
     pub(in crate::store) const AUDIT_HEAD: &[u8] = b"audit-head";
+    /// The number of the oldest audit line that is kept, `u64`, and the hash of the one before it.
+    pub(in crate::store) const AUDIT_TAIL: &[u8] = b"audit-tail";
     /// How many commits there were, `u64`.
     pub(in crate::store) const COMMITS: &[u8] = b"commits";
     /// What a crash has cut short, see [`super::Unfinished`].
@@ -234,6 +236,12 @@ pub(super) fn job_key(id: JobId) -> [u8; 8] {
 /// The number in an eight-byte key or value.
 pub(super) fn number(bytes: &[u8]) -> Option<u64> {
     Some(u64::from_be_bytes(bytes.try_into().ok()?))
+}
+
+/// A line's number and a hash, as they stand in the store's own facts.
+pub(super) fn chained(bytes: &[u8]) -> Option<(u64, [u8; 32])> {
+    let (line, hash) = bytes.split_at_checked(8)?;
+    Some((number(line)?, hash.try_into().ok()?))
 }
 
 /// The job whose number ends an index key.

@@ -10,7 +10,7 @@ use super::{
     people::{AuditLine, Setting},
 };
 use crate::domain::{
-    Group, GroupName, Job, JobId, Queue, QueueName, Site, StateKind, User, UserName,
+    Group, GroupName, Job, JobId, Queue, QueueName, Site, StateKind, Timestamp, User, UserName,
 };
 use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
@@ -236,6 +236,31 @@ impl<'a> Tx<'a> {
         self.put(&line)
     }
 
+    /// Removes the oldest audit lines that are from before `before`, at most `most`; says how many.
+    /// The chain goes on from what was removed last.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn trim_audit(&mut self, before: Timestamp, most: usize) -> Result<u64, StoreError> {
+        let mut removed = 0;
+        let mut old = Vec::new();
+        for pair in self.engine.prefix(Space::Audit, &[])?.take(most) {
+            old.push(pair?.0.to_vec());
+        }
+        for key in old {
+            let Some(line) = self.record::<AuditLine>(&key)?.filter(|l| l.record.at < before)
+            else {
+                break;
+            };
+            let mut tail = line.number.saturating_add(1).to_be_bytes().to_vec();
+            tail.extend_from_slice(&Sha256::digest(codec::encode(&line)?));
+            self.put_meta(meta::AUDIT_TAIL, Some(tail));
+            self.remove(Space::Audit, &key)?;
+            removed += 1;
+        }
+        Ok(removed)
+    }
+
     /// A setting as this transaction sees it.
     ///
     /// # Errors
@@ -369,11 +394,7 @@ impl Tx<'_> {
 
     fn audit_head(&self) -> Result<(u64, [u8; 32]), StoreError> {
         let head = self.look(Space::Meta, meta::AUDIT_HEAD)?;
-        let head = head.as_deref().and_then(|bytes| {
-            let (number, hash) = bytes.split_at_checked(8)?;
-            Some((keys::number(number)?, hash.try_into().ok()?))
-        });
-        Ok(head.unwrap_or((1, [0; 32])))
+        Ok(head.as_deref().and_then(keys::chained).unwrap_or((1, [0; 32])))
     }
 
     fn hashes_of(&self, dim: Dim, user: &UserName) -> Result<Vec<[u8; 32]>, StoreError> {

@@ -295,6 +295,10 @@ impl From<AppError> for WebError {
             }
             AppError::Conflict { job, .. } => Self::new(StatusCode::CONFLICT, "Not now", message)
                 .way_out(WayOut::new("Back to the job", format!("/jobs/{job}"))),
+            AppError::Gone(_) => Self::new(StatusCode::GONE, "Deleted", message).way_out(start()),
+            AppError::Refused(_) => {
+                Self::new(StatusCode::CONFLICT, "Not now", message).way_out(start())
+            }
             AppError::Internal { .. } => {
                 tracing::warn!(error = chain(&error), "a request could not be carried out");
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "Something went wrong", message)

@@ -267,7 +267,7 @@ impl<'a> Planner<'a> {
 }
 
 /// What keeps all of a job, whatever rule wants it.
-pub(super) fn guard(item: &Item, policy: &Policy, now: Timestamp) -> Option<Guard> {
+pub fn guard(item: &Item, policy: &Policy, now: Timestamp) -> Option<Guard> {
     if item.pinned {
         return Some(Guard::Pinned);
     }

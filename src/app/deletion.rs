@@ -1,0 +1,254 @@
+//! How something is deleted: intent, guards under lock, unmount and detach, into the trash, gone,
+//! record. A kill at any point leaves an intent or a trash that the next run ends.
+
+use super::{App, Change};
+use crate::{
+    domain::{
+        JobId, Timestamp,
+        retention::{Class, Doomed, Rule, guard},
+    },
+    files::{FilesError, Removed},
+    store::{AuditRecord, Gone, Intent, ShelfRecord, StoreError, Tx},
+};
+use std::collections::HashMap;
+
+/// One thing to delete.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    pub(super) job: JobId,
+    pub(super) class: Class,
+    pub(super) bytes: u64,
+    pub(super) why: String,
+    pub(super) by: String,
+    pub(super) run: u64,
+    /// Somebody asked for exactly this: it need not be old.
+    pub(super) asked: bool,
+}
+
+impl Target {
+    pub(super) fn of(doomed: Doomed, by: &str) -> Self {
+        let asked = doomed.rule == Rule::Asked;
+        let why = doomed.rule.to_string();
+        let Doomed { id: job, class, bytes, .. } = doomed;
+        Self { job, class, bytes, why, by: by.to_owned(), run: 0, asked }
+    }
+
+    fn intent(&self) -> Intent {
+        Intent {
+            job: self.job,
+            class: self.class,
+            bytes: self.bytes,
+            why: self.why.clone(),
+            run: self.run,
+            by: self.by.clone(),
+        }
+    }
+}
+
+impl From<Intent> for Target {
+    fn from(intent: Intent) -> Self {
+        let Intent { job, class, bytes, why, run, by } = intent;
+        // Its age was looked at when it was written down.
+        Self { job, class, bytes, why, by, run, asked: true }
+    }
+}
+
+/// How it went.
+#[derive(Debug)]
+pub(super) enum Outcome {
+    /// The files are gone.
+    Gone(Removed),
+    /// They are still there; why.
+    Kept(String),
+}
+
+/// One thing, how it went, and what was noticed on the way.
+#[derive(Debug)]
+pub(super) struct Done {
+    pub(super) target: Target,
+    pub(super) outcome: Outcome,
+    pub(super) remarks: Vec<String>,
+}
+
+/// Deletes `targets` in order. Their intents are written together, and so are their records.
+pub(super) fn delete_group(
+    app: &App,
+    targets: &[Target],
+    now: Timestamp,
+    breathe: &mut dyn FnMut(),
+) -> Vec<Done> {
+    let remark = write_intents(app, targets);
+    let inputs = app.inputs_in_use().unwrap_or_default();
+    // Held until the records say what happened: nobody pins or takes in between.
+    let mut claims = HashMap::new();
+    let mut all = Vec::new();
+    for target in targets {
+        let mut done = Done {
+            target: target.clone(),
+            outcome: Outcome::Kept(String::new()),
+            remarks: Vec::new(),
+        };
+        let claimed = match claims.get(&target.job) {
+            Some(_) => Ok(()),
+            None => app.claims().deletion(target.job).map(|claim| {
+                claims.insert(target.job, claim);
+            }),
+        };
+        done.outcome = match claimed {
+            Err(busy) => Outcome::Kept(crate::domain::retention::Guard::Busy(busy).to_string()),
+            Ok(()) => {
+                match refusal(app, target, &inputs, now).or_else(|| too_early(app, target, &all)) {
+                    Some(why) => Outcome::Kept(why),
+                    None => carry_out(app, target, &mut done.remarks, breathe),
+                }
+            }
+        };
+        all.push(done);
+    }
+    if let (Some(remark), Some(first)) = (remark, all.first_mut()) {
+        first.remarks.push(remark);
+    }
+    write_records(app, &mut all, now);
+    drop(claims);
+    all
+}
+
+/// With a full disk there may be no room for an intent: then the deletion, which makes room, is
+/// done without; what a kill leaves of it is found by the next comparison of files and records.
+fn write_intents(app: &App, targets: &[Target]) -> Option<String> {
+    let intents: Vec<_> = targets.iter().map(Target::intent).collect();
+    let written = app
+        .store()
+        .write_blocking(move |tx| intents.iter().try_for_each(|intent| tx.put_intent(intent)));
+    written.err().map(|error| format!("deleted without a note beforehand: {error}"))
+}
+
+/// Why it must not be deleted after all; the last look before the first file goes.
+fn refusal(
+    app: &App,
+    target: &Target,
+    inputs: &HashMap<JobId, JobId>,
+    now: Timestamp,
+) -> Option<String> {
+    use crate::domain::retention::{Busy, Guard};
+    if let Some(job) = inputs.get(&target.job) {
+        return Some(Guard::Busy(Busy::Input(*job)).to_string());
+    }
+    let shelf = match app.store().shelf(target.job) {
+        Ok(shelf) => shelf,
+        Err(error) => return Some(error.to_string()),
+    };
+    let mut item = app.item(target.job)?;
+    item.pinned = shelf.pinned.is_some();
+    item.keep_until = shelf.keep_until;
+    let mut policy = app.settings().retention.clone();
+    if target.asked {
+        policy.min_age = std::time::Duration::ZERO;
+        // Who asks for it knows that somebody wanted it longer; a pin is for everybody.
+        item.keep_until = None;
+    }
+    guard(&item, &policy, now).map(|guard| guard.to_string())
+}
+
+/// A log stays as long as its artifacts.
+fn too_early(app: &App, target: &Target, before: &[Done]) -> Option<String> {
+    if target.class != Class::Logs || app.item(target.job).is_none_or(|item| item.artifacts == 0) {
+        return None;
+    }
+    let of_it = |done: &&Done| done.target.job == target.job;
+    let gone = |done: &Done| matches!(done.outcome, Outcome::Gone(_));
+    let went = before.iter().filter(of_it).any(gone);
+    (!went).then(|| "its artifacts are still there".to_owned())
+}
+
+fn carry_out(
+    app: &App,
+    target: &Target,
+    remarks: &mut Vec<String>,
+    breathe: &mut dyn FnMut(),
+) -> Outcome {
+    if target.class == Class::Records {
+        return Outcome::Gone(Removed::default());
+    }
+    let data = app.data();
+    let freed = data.free_job(target.job);
+    if !freed.residual.is_empty() {
+        return Outcome::Kept(freed.residual.join("; "));
+    }
+    remarks.extend(freed.found);
+    let trashed: Result<Option<String>, FilesError> = match target.class {
+        Class::Images | Class::Leftovers => data.discard_artifacts(target.job),
+        Class::Logs => data.discard_job(target.job),
+        Class::Records => Ok(None),
+    };
+    match trashed {
+        Ok(Some(name)) => Outcome::Gone(data.trash().remove_tree_paced(name, breathe)),
+        // Somebody was quicker: gone is gone.
+        Ok(None) => Outcome::Gone(Removed::default()),
+        Err(error) => Outcome::Kept(error.to_string()),
+    }
+}
+
+fn write_records(app: &App, all: &mut [Done], now: Timestamp) {
+    let facts: Vec<_> = all
+        .iter()
+        .map(|done| (done.target.clone(), matches!(done.outcome, Outcome::Gone(_))))
+        .collect();
+    let written = app.store().write_blocking(move |tx| {
+        let mut shelves = Vec::new();
+        for (target, gone) in &facts {
+            tx.remove_intent(target.job, target.class)?;
+            if *gone {
+                shelves.extend(write_one(tx, target, now)?);
+            }
+        }
+        Ok(shelves)
+    });
+    match written {
+        Ok(shelves) => shelves.iter().for_each(|shelf| app.inventory().mark(shelf)),
+        Err(error) => {
+            if let Some(done) = all.first_mut() {
+                done.remarks.push(format!(
+                    "files are gone, but the records could not be written: {error}; the next comparison mends them"
+                ));
+            }
+        }
+    }
+    for done in all.iter().filter(|done| matches!(done.outcome, Outcome::Gone(_))) {
+        if done.target.class == Class::Records {
+            app.inventory().forget(done.target.job);
+        }
+        app.board().announce(Change::Job(done.target.job));
+    }
+}
+
+fn write_one(
+    tx: &mut Tx<'_>,
+    target: &Target,
+    now: Timestamp,
+) -> Result<Option<ShelfRecord>, StoreError> {
+    tx.append_audit(&AuditRecord {
+        at: now,
+        actor: target.by.split(' ').next().unwrap_or_default().to_owned(),
+        peer: target.by.split_once(' ').map(|(_, peer)| peer.to_owned()).unwrap_or_default(),
+        action: format!("delete.{}", target.class),
+        object: format!("job {}", target.job),
+        detail: target.why.clone(),
+    })?;
+    if target.class == Class::Records {
+        tx.remove_job(target.job)?;
+        return Ok(None);
+    }
+    let mut shelf = tx.shelf(target.job)?;
+    let gone = Some(Gone { at: now, why: target.why.clone(), run: target.run });
+    match target.class {
+        Class::Images | Class::Leftovers => shelf.artifacts_gone = gone,
+        Class::Logs => {
+            shelf.artifacts_gone = shelf.artifacts_gone.or_else(|| gone.clone());
+            shelf.logs_gone = gone;
+        }
+        Class::Records => {}
+    }
+    tx.put_shelf(&shelf)?;
+    Ok(Some(shelf))
+}
