@@ -107,6 +107,12 @@ impl Appliance {
         let server = tokio::spawn(async move { server.run(closing, CONNECTIONS_CAP).await });
         let dispatching = stopped.clone();
         let dispatcher = tokio::spawn(dispatcher.run(wishes, dispatching));
+        let loading = app.clone();
+        tokio::task::spawn_blocking(move || {
+            if let Err(error) = loading.load_inventory() {
+                tracing::warn!(%error, "what can be deleted is not known yet");
+            }
+        });
         let chore_app = app.clone();
         let chores = tokio::spawn(async move {
             if let Err(error) = chores.run(chore_app, now, stopped).await {

@@ -112,7 +112,8 @@ impl App {
     /// `NotFound`, denied.
     pub fn definition(&self, actor: &Actor, id: JobId) -> Result<Vec<u8>, AppError> {
         let job = self.record(actor, id)?;
-        Ok(self.data().read_definition(id, job.request.definition_size)?)
+        let read = self.data().read_definition(id, job.request.definition_size);
+        read.map_err(|e| self.explain(id, e))
     }
 
     /// The log of a job.
@@ -144,15 +145,34 @@ impl App {
     ///
     /// # Errors
     /// `NotFound`, denied.
-    pub fn artifact(&self, actor: &Actor, id: JobId, name: &str) -> Result<ArtifactView, AppError> {
+    pub fn artifact(
+        &self,
+        actor: &Actor,
+        id: JobId,
+        name: &str,
+        now: Timestamp,
+    ) -> Result<ArtifactView, AppError> {
         let job = self.record(actor, id)?;
         let modified = job.state.ended().unwrap_or(job.submitted);
         let Some(artifact) = job.result.artifacts.into_iter().find(|a| a.name == name) else {
             let shown: String = name.chars().take(80).flat_map(char::escape_debug).collect();
             return Err(AppError::NotFound(format!("file `{shown}` of job {id}")));
         };
-        let (file, _) = self.data().open_artifact(id, &artifact.name)?;
-        Ok(ArtifactView { artifact, file, modified })
+        let Some(claim) = self.claims().download(id) else { return Err(AppError::gone(id)) };
+        let (file, _) =
+            self.data().open_artifact(id, &artifact.name).map_err(|e| self.explain(id, e))?;
+        self.note_download(id, now);
+        Ok(ArtifactView { artifact, file, modified, claim })
+    }
+
+    /// A file that is not there because it was deleted is no failure.
+    fn explain(&self, id: JobId, error: crate::files::FilesError) -> AppError {
+        let gone = error.is_not_found()
+            && self
+                .store()
+                .shelf(id)
+                .is_ok_and(|s| s.artifacts_gone.is_some() || s.logs_gone.is_some());
+        if gone { AppError::gone(id) } else { error.into() }
     }
 
     /// Where an artifact lies on this box, for somebody who sits at it.

@@ -348,6 +348,8 @@ pub struct ArtifactView {
     pub file: std::fs::File,
     /// When its job ended.
     pub modified: Timestamp,
+    /// Keeps it from being deleted as long as it is being sent.
+    pub claim: super::Claim,
 }
 
 /// A signed-in person.

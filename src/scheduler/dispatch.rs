@@ -8,14 +8,14 @@ use super::{
     watch::{Ended, watch},
 };
 use crate::{
-    app::{App, AppError, Wish},
+    app::{App, AppError, Chore, Wish},
     builder::{
         Build,
         protocol::{Finished, Limits, Order, Outcome, StopReason},
     },
     domain::{
         Artifact, Cause, Failure, Job, JobId, JobState, Queue, StateKind, Timestamp,
-        TransitionRefused, UserName, job::BuildResult,
+        TransitionRefused, UserName, job::BuildResult, retention::Trigger,
     },
     store::AuditRecord,
 };
@@ -301,6 +301,7 @@ impl Dispatcher {
             Note::Settled(job) => {
                 self.settling.remove(&job.id);
                 self.app.board().end(&job);
+                self.app.send_errand(Chore::Cleanup, Trigger::JobEnded);
             }
         }
     }
@@ -325,9 +326,10 @@ impl Dispatcher {
     fn settle(&mut self, job: Job, done: Option<oneshot::Sender<Result<(), AppError>>>) {
         self.settling.insert(job.id);
         let save = save(self.app.clone(), job.clone());
-        let notes = self.notes.0.clone();
+        let (notes, app) = (self.notes.0.clone(), self.app.clone());
         tokio::spawn(async move {
             save.await;
+            note_ended(&app, &job).await;
             if let Some(done) = done {
                 let _ = done.send(Ok(()));
             }
@@ -355,6 +357,17 @@ async fn save(app: App, job: Job) {
         let Err(error) = written else { return };
         tracing::error!(job.id = job.id.get(), %error, "the job's state cannot be written yet");
         tokio::time::sleep(RETRY).await;
+    }
+}
+
+/// What a job that is not done left is looked for on disk, beside everything else.
+async fn note_ended(app: &App, job: &Job) {
+    if job.state.kind() == StateKind::Done {
+        return app.note_ended(job);
+    }
+    let (app, job) = (app.clone(), job.clone());
+    if let Err(error) = tokio::task::spawn_blocking(move || app.note_ended(&job)).await {
+        tracing::error!(%error, "an ended job is not known to the cleanup");
     }
 }
 

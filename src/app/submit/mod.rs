@@ -122,13 +122,15 @@ impl App {
         let inputs = self.inputs(parsed.job.request.input_job, &layout)?;
         let app = self.clone();
         let job = blocking(move || {
-            let Parsed { job, runner, definition } = parsed;
+            let Parsed { job, runner, definition, input } = parsed;
             let request = plugin_request(&job, &definition, inputs, &layout);
             ask_runner(&runner, &request, &definition, may)?;
-            app.store_files(job, &definition)
-        })
-        .await??;
-        self.store_record(actor, job, peer, now).await
+            Ok((app.store_files(job, &definition)?, input))
+        });
+        let (job, input) = job.await?.map_err(|e: AppError| e)?;
+        let stored = self.store_record(actor, job, peer, now).await;
+        drop(input);
+        stored
     }
 
     /// Files first: a record never names files that are not there.

@@ -2,7 +2,7 @@
 
 use super::options::parse_options;
 use crate::{
-    app::{App, AppError, NewJob, Problem},
+    app::{App, AppError, Claim, NewJob, Problem},
     domain::{
         Actor, Arch, ImageTypeId, Job, JobId, JobName, JobState, QueueName, RunnerId, StateKind,
         Timestamp, Verb, job,
@@ -22,6 +22,8 @@ pub(super) struct Parsed {
     pub(super) job: Job,
     pub(super) runner: Arc<Runner>,
     pub(super) definition: Vec<u8>,
+    /// Keeps the files of the input job until this one is on record.
+    pub(super) input: Option<Claim>,
 }
 
 impl App {
@@ -96,7 +98,7 @@ impl App {
         let pair = parse_pair(&mut problems, info, &new.image_type, &new.arch);
         let (options, secret_options) = parse_options(&mut problems, info, &new.options);
         let packages = parse_packages(&mut problems, &new.packages);
-        let input_job = self.parse_input(&mut problems, &new.input_job)?;
+        let (input_job, input) = self.parse_input(&mut problems, &new.input_job)?.unzip();
         self.note_missing_programs(&mut problems, info);
         let id = RunnerId::new(&info.id);
         match (name, queue, pair, id, problems.is_empty()) {
@@ -129,7 +131,7 @@ impl App {
                     state: JobState::Queued,
                     result: job::BuildResult::default(),
                 };
-                Ok(Parsed { job, runner, definition: new.definition })
+                Ok(Parsed { job, runner, definition: new.definition, input })
             }
             _ => Err(AppError::Invalid(problems)),
         }
@@ -155,7 +157,7 @@ impl App {
         &self,
         problems: &mut Vec<Problem>,
         text: &str,
-    ) -> Result<Option<JobId>, AppError> {
+    ) -> Result<Option<(JobId, Claim)>, AppError> {
         let text = text.trim().trim_start_matches('#');
         if text.is_empty() {
             return Ok(None);
@@ -168,7 +170,13 @@ impl App {
             Some(job) if job.state.kind() != StateKind::Done => {
                 format!("job {id} is {}: its files can be used once it is done", job.state.kind())
             }
-            Some(_) => return Ok(Some(id)),
+            Some(_) if self.store().shelf(id)?.artifacts_gone.is_some() => {
+                format!("the files of job {id} are deleted: submit it again to have them again")
+            }
+            Some(_) => match self.claims().input(id) {
+                Some(claim) => return Ok(Some((id, claim))),
+                None => format!("the files of job {id} are being deleted: submit it again"),
+            },
         };
         problems.push(Problem::new("input_job", why));
         Ok(None)

@@ -54,7 +54,7 @@ pub async fn image(visit: Visit) -> Reply {
 }
 
 fn artifact(visit: &Visit, name: &str) -> Reply {
-    let view = visit.app.artifact(visit.actor()?, visit.job_id()?, name)?;
+    let view = visit.app.artifact(visit.actor()?, visit.job_id()?, name, visit.now)?;
     let len = view.file.metadata().map_err(|e| WebError::internal(&e))?.len();
     let hash = data_encoding::HEXLOWER.decode(view.artifact.sha256.as_bytes()).ok();
     let version = Version {
@@ -62,7 +62,7 @@ fn artifact(visit: &Visit, name: &str) -> Reply {
         modified: seconds(view.modified),
     };
     let offer = Offer {
-        source: Source::File(view.file),
+        source: Source::Artifact(view.file, view.claim),
         len,
         mime: BINARY,
         version,

@@ -6,8 +6,10 @@ use super::{
     names::attachment,
     range::{Wanted, wanted},
 };
+use crate::app::Claim;
 use crate::web::{Reply, Response, Visit, WebError, reply};
 use bytes::Bytes;
+use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use std::{fs::File, ops::Range};
 
@@ -15,6 +17,8 @@ use std::{fs::File, ops::Range};
 pub enum Source {
     /// In a file.
     File(File),
+    /// In an artifact, which stays as long as it is being sent.
+    Artifact(File, Claim),
     /// In memory: small ones only.
     Memory(Bytes),
 }
@@ -116,6 +120,11 @@ fn body(
     }
     match source {
         Source::File(file) => reply::stream(status, mime, FileBytes::new(file, part)),
+        Source::Artifact(file, claim) => {
+            // The closure lives as long as the stream.
+            let held = move |_: &_| _ = &claim;
+            reply::stream(status, mime, FileBytes::new(file, part).inspect(held))
+        }
         Source::Memory(bytes) => {
             let at = |end: u64| usize::try_from(end).unwrap_or(usize::MAX).min(bytes.len());
             reply::typed(status, mime, bytes.slice(at(part.start)..at(part.end)))
