@@ -9,6 +9,7 @@
     reason = "a bench may stop with a message, reads the clock and starts programs"
 )]
 
+mod cleanup;
 mod http;
 mod jobs;
 mod logs;
@@ -38,6 +39,8 @@ fn main() {
     logs::flood(&mut report);
     pages::queue(&mut report);
     start::with_many_jobs(&mut report);
+    cleanup::planning(&mut report);
+    cleanup::removal(&mut report);
     real::overhead(&mut report);
     report.finish();
 }

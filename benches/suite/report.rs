@@ -42,6 +42,9 @@ const FIGURES: &[(&str, &str, f64, Better, Option<f64>)] = &[
     ("plugin_plan_us", "µs", 100.0, Better::Lower, None),
     ("observer_lines_per_s", "1/s", 1_000_000.0, Better::Higher, None),
     ("overhead_ratio", "", 1.02, Better::Lower, None),
+    ("cleanup_plan_ms_100k", "ms", 100.0, Better::Lower, None),
+    ("cleanup_files_per_s", "1/s", 20_000.0, Better::Higher, None),
+    ("cleanup_rss_growth_mb", "MB", 10.0, Better::Lower, None),
     ("assets_gz_kb", "kB", 20.0, Better::Lower, Some(341.0)),
     ("login_ms", "ms", 150.0, Better::Lower, Some(445.0)),
 ];
