@@ -131,8 +131,8 @@ impl App {
                 watch::channel(LogState { len, lines, ended: true }).1
             }
         };
-        let file = self.data().open_log(id)?;
-        let index = self.data().open_log_index(id)?;
+        let found = self.data().open_log_indexed(id)?;
+        let (file, index) = found.map_or((None, None), |(file, index)| (Some(file), index));
         Ok(LogView { file, index, progress })
     }
 

@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod board;
+mod compress;
 mod errors;
 mod first_start;
 mod health;
@@ -14,7 +15,7 @@ mod submit;
 mod views;
 
 // Pages and handlers name these as part of what they are given; the store itself stays below.
-pub use crate::files::LogIndex;
+pub use crate::files::{LogFile, LogIndex};
 pub use crate::store::{Counts, Cursor, JobFilter, SessionRecord, TokenRecord};
 pub use board::*;
 pub use errors::*;

@@ -1,6 +1,6 @@
 //! The one object pages, API and command line talk to.
 
-use super::{AppError, Board, Text, Wish};
+use super::{AppError, Board, Text, Wish, compress::Press};
 use crate::{
     accounts::{Hasher, Throttle},
     domain::{Actor, Timestamp, UserName, Verbs},
@@ -59,6 +59,7 @@ struct Inner {
     wishes: mpsc::UnboundedSender<Wish>,
     hasher: Hasher,
     throttle: Mutex<Throttle>,
+    press: Press,
     console: UserName,
 }
 
@@ -102,6 +103,7 @@ impl App {
             wishes,
             hasher: Hasher::default(),
             throttle: Mutex::default(),
+            press: Press::default(),
             console: UserName::new(CONSOLE)?,
         };
         Ok((Self { inner: Arc::new(inner) }, receiver))
@@ -148,6 +150,16 @@ impl App {
 
     pub(super) fn hasher(&self) -> &Hasher {
         &self.inner.hasher
+    }
+
+    pub(super) fn press(&self) -> &Press {
+        &self.inner.press
+    }
+
+    /// This appliance, if it is still there when it is needed.
+    pub(super) fn weak(&self) -> impl Fn() -> Option<Self> + Send + 'static {
+        let weak = Arc::downgrade(&self.inner);
+        move || weak.upgrade().map(|inner| Self { inner })
     }
 
     pub(super) fn throttle(&self) -> &Mutex<Throttle> {
