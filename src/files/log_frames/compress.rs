@@ -38,27 +38,37 @@ impl DataDir {
     ) -> Result<Option<(u64, u64)>, FilesError> {
         let found = self.job_dir(id).and_then(|dir| Ok((dir.open_file(LOG)?, dir)));
         let Some(((log, size), dir)) = absent(found)? else { return Ok(None) };
-        // What an earlier run did not finish.
-        dir.remove_file(LOG_NEW)?;
-        if size < SMALL_LOG {
-            return Ok(None);
-        }
-        let made = match write(&dir, &log, size, go_on) {
-            Ok(made) => made,
-            Err(error) => {
-                // The first error matters; what is left is removed at the next try.
-                let _ = dir.remove_file(LOG_NEW);
-                let interrupted = |e: &io::Error| e.kind() == io::ErrorKind::Interrupted;
-                return if error.io().is_some_and(interrupted) { Ok(None) } else { Err(error) };
-            }
-        };
-        // The plain one is still there and counts.
-        dir.remove_file(LOG_GZ)?;
-        dir.rename(LOG_NEW, &dir, LOG_GZ)?;
-        dir.sync()?;
-        dir.remove_file(LOG)?;
-        Ok(Some((size, made)))
+        // A job that is deleted meanwhile takes the new file with it.
+        Ok(absent(compress(&dir, &log, size, go_on))?.flatten())
     }
+}
+
+fn compress(
+    dir: &Dir,
+    log: &File,
+    size: u64,
+    go_on: &dyn Fn() -> bool,
+) -> Result<Option<(u64, u64)>, FilesError> {
+    // What an earlier run did not finish.
+    dir.remove_file(LOG_NEW)?;
+    if size < SMALL_LOG {
+        return Ok(None);
+    }
+    let made = match write(dir, log, size, go_on) {
+        Ok(made) => made,
+        Err(error) => {
+            // The first error matters; what is left is removed at the next try.
+            let _ = dir.remove_file(LOG_NEW);
+            let interrupted = |e: &io::Error| e.kind() == io::ErrorKind::Interrupted;
+            return if error.io().is_some_and(interrupted) { Ok(None) } else { Err(error) };
+        }
+    };
+    // The plain one is still there and counts.
+    dir.remove_file(LOG_GZ)?;
+    dir.rename(LOG_NEW, dir, LOG_GZ)?;
+    dir.sync()?;
+    dir.remove_file(LOG)?;
+    Ok(Some((size, made)))
 }
 
 /// Writes the new file, syncs it and reads it back: its bytes.

@@ -107,6 +107,12 @@ impl Frames {
         Ok(crc.finalize())
     }
 
+    /// Bytes of text it holds.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> usize {
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner).text.capacity()
+    }
+
     fn load(&self, number: u64, text: &mut Vec<u8>) -> io::Result<()> {
         let offset = number * MEMBER;
         let found = self.places.binary_search_by_key(&number, |place| place.number);

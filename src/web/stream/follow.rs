@@ -217,6 +217,39 @@ pub(super) mod tests {
         assert!(follow.next(0).await.unwrap().is_none());
     }
 
+    #[tokio::test]
+    async fn a_log_that_is_compressed_while_it_is_followed_loses_nothing() {
+        use crate::{domain::JobId, files::DataDir};
+        let tmp = tempfile::tempdir().unwrap();
+        let (data, id) = (DataDir::open(tmp.path()).unwrap(), JobId::FIRST);
+        data.create_job(id, b"", b"{}").unwrap();
+        let text: Vec<u8> = (0..60_000).flat_map(|n| format!("{n}\n").into_bytes()).collect();
+        let mut log = data.append_log(id).unwrap();
+        log.append(&text[..200_000], 1).unwrap();
+        let told = LogState { len: 200_000, ..LogState::default() };
+        let progress = watch::channel(told).0;
+        let data = Arc::new(data);
+        let follow = || {
+            let data = Arc::clone(&data);
+            let reopen = move || Ok(data.open_log(id).map_err(io::Error::other)?.map(Arc::new));
+            Follow::new(None, progress.subscribe(), Box::new(reopen))
+        };
+        let (mut reading, mut late) = (follow(), follow());
+        let first = reading.next(0).await.unwrap().unwrap();
+        assert!(first == text[..first.len()]);
+        log.append(&text[200_000..], 2).unwrap();
+        drop(log);
+        assert!(data.compress_log(id, &|| true).unwrap().is_some());
+        progress.send_modify(|state| state.ended = true);
+        assert!(rest(&mut reading, first.len() as u64).await == text[first.len()..]);
+        assert!(reading.file().unwrap().unwrap().plain().is_some());
+        for from in [0, 1, 70_000, text.len() as u64 - 1, text.len() as u64 + 5] {
+            let wanted = text.get(from as usize..).unwrap_or_default();
+            assert!(rest(&mut late, from).await == wanted, "from {from}");
+        }
+        assert!(late.file().unwrap().unwrap().plain().is_none());
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(48))]
         #[test]
