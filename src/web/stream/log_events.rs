@@ -62,7 +62,8 @@ impl LogEvents {
                 return Ok(None);
             }
             let end = self.offset.saturating_add(bytes.len() as u64);
-            let last = state.ended && end >= state.len;
+            // Of a log that has ended, fewer bytes than that come before its end or a damaged part.
+            let last = state.ended && (end >= state.len || bytes.len() < CHUNK);
             let whole = whole_lines(&bytes, bytes.len() >= CHUNK, last);
             match bytes.get(..whole).filter(|lines| !lines.is_empty()) {
                 None => self.seen = end,
