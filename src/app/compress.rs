@@ -116,7 +116,7 @@ impl App {
         let _ = press.done.wait_timeout_while(desk, PATIENCE, |desk| desk.busy);
     }
 
-    /// Sees to it that somebody works, beginning with `first`.
+    /// Sees to it that somebody works; begins with `first` if nobody does yet.
     fn keep_compressing(&self, first: impl FnOnce(&Self) + Send + 'static) {
         let press = self.press();
         if press.stopping() || std::mem::replace(&mut press.lock().busy, true) {

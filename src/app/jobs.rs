@@ -132,8 +132,7 @@ impl App {
             }
         };
         let found = self.data().open_log_indexed(id)?;
-        let (file, index) = found.map_or((None, None), |(file, index)| (Some(file), index));
-        Ok(LogView { file, index, progress })
+        Ok(LogView { file: found.log, index: found.index, progress })
     }
 
     /// An artifact of a job, open for sending.

@@ -108,11 +108,11 @@ impl DataDir {
 
     /// What cannot be looked at counts as begun: only what is certain may be removed.
     fn is_fresh(&self, id: JobId) -> bool {
-        let begun = match self.open_log(id) {
-            Ok(log) => log.is_some(),
-            Err(_) => true,
+        let there = |name: &str| match self.job_dir(id).and_then(|dir| dir.look(name.as_ref())) {
+            Ok(_) => true,
+            Err(error) => !error.is_not_found(),
         };
-        if begun {
+        if there(LOG) || there(LOG_GZ) {
             return false;
         }
         match self.artifacts(id).and_then(|dir| dir.names(1)) {

@@ -135,6 +135,15 @@ impl From<File> for LogFile {
     }
 }
 
+/// A log and its line index, which read the same open file.
+#[derive(Debug, Default)]
+pub struct IndexedLog {
+    /// The log; `None` while nothing was printed.
+    pub log: Option<Arc<LogFile>>,
+    /// Its index, if there is one.
+    pub index: Option<LogIndex>,
+}
+
 impl DataDir {
     /// The log of job `id`, open for reading. `None` if there is none yet.
     ///
@@ -149,21 +158,20 @@ impl DataDir {
     /// # Errors
     /// When the index exists and cannot be read.
     pub fn open_log_index(&self, id: JobId) -> Result<Option<LogIndex>, FilesError> {
-        Ok(self.open_log_indexed(id)?.and_then(|(_, index)| index))
+        Ok(self.open_log_indexed(id)?.index)
     }
 
-    /// The log of job `id` with its index, if it has one. `None` if there is no log yet.
+    /// The log of job `id` with its index, as far as there are any.
     ///
     /// # Errors
     /// When one of them exists and cannot be opened.
-    pub fn open_log_indexed(
-        &self,
-        id: JobId,
-    ) -> Result<Option<(Arc<LogFile>, Option<LogIndex>)>, FilesError> {
-        let Some(dir) = absent(self.job_dir(id))? else { return Ok(None) };
-        let Some(log) = absent(LogFile::open(&dir))?.map(Arc::new) else { return Ok(None) };
+    pub fn open_log_indexed(&self, id: JobId) -> Result<IndexedLog, FilesError> {
+        let Some(dir) = absent(self.job_dir(id))? else { return Ok(IndexedLog::default()) };
+        let Some(log) = absent(LogFile::open(&dir))?.map(Arc::new) else {
+            return Ok(IndexedLog::default());
+        };
         let index = absent(LogIndex::open(&dir, Arc::clone(&log)))?;
-        Ok(Some((log, index)))
+        Ok(IndexedLog { log: Some(log), index })
     }
 
     /// Allocated bytes of the log of job `id`, its index included; 0 if there is none.

@@ -22,7 +22,7 @@ pub use dir::{Dir, EntryKind};
 pub use error::FilesError;
 pub use layout::Layout;
 pub use log::LogWriter;
-pub use log_file::LogFile;
+pub use log_file::{IndexedLog, LogFile};
 pub use log_frames::SMALL_LOG;
 pub use log_index::LogIndex;
 pub use remove::Removed;

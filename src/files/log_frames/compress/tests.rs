@@ -228,6 +228,24 @@ fn compressing_can_be_broken_off_between_any_two_members() {
 }
 
 #[test]
+fn a_job_that_is_deleted_while_its_log_is_compressed_is_gone() {
+    let text = lines(3 * MEMBER as usize, 16);
+    for step in 0..6_u32 {
+        let bench = Bench::new(text.clone());
+        let left = std::cell::Cell::new(step);
+        let delete = || {
+            if left.get() == 0 {
+                bench.data.remove_job(bench.id).unwrap();
+            }
+            left.set(left.get().wrapping_sub(1));
+            true
+        };
+        assert_eq!(bench.data.compress_log(bench.id, &delete).unwrap(), None, "step {step}");
+        assert!(!bench.path("").exists() && bench.data.trash().names(9).unwrap().is_empty());
+    }
+}
+
+#[test]
 fn nobody_appends_to_a_compressed_log() {
     let bench = Bench::compressed(lines(40_000, 8));
     let said = bench.data.append_log(bench.id).unwrap_err().to_string();
