@@ -145,7 +145,11 @@ impl Appliance {
         let _ = self.close.send(true);
         broke("the server", self.server.await);
         let app = self.app;
-        let closed = tokio::task::spawn_blocking(move || app.store().close()).await;
+        let close = move || {
+            app.stop_compressing();
+            app.store().close()
+        };
+        let closed = tokio::task::spawn_blocking(close).await;
         match closed {
             Ok(Ok(())) => tracing::info!("stopped"),
             Ok(Err(error)) => tracing::error!(%error, "the store was not closed well"),
@@ -194,6 +198,7 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
     let code = app.first_start(&queue_limits(config), now())?;
     keep_first_code(&app, code)?;
     let recovered = recover(&app, now())?;
+    app.compress_old_logs();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         data_dir = %config.server.data_dir.display(),
@@ -251,6 +256,7 @@ fn dispatcher_config(config: &Config) -> DispatcherConfig {
     DispatcherConfig {
         slots: config.build.slots,
         grace: [config.build.grace_interrupt.get(), config.build.grace_terminate.get()],
+        log: config.limits.log.get(),
         stop_grace: config.server.stop_grace.get(),
     }
 }

@@ -165,6 +165,37 @@ fn a_slow_log_can_be_followed_while_it_grows() {
 }
 
 #[test]
+fn a_long_log_is_capped_and_compressed_once_its_job_has_ended() {
+    use std::io::Read as _;
+    if !is_root("mic") {
+        return;
+    }
+    let mut service = Service::with_config(&config("[limits]\nlog = \"1MiB\"\n"));
+    let (id, job) = built(&service, "talkative");
+    assert_eq!(job["state"], "done", "{job:#}");
+    let dir = service.data().join(format!("jobs/{id:08}"));
+    let (plain, packed) = (dir.join("log"), dir.join("log.gz"));
+    let compressed = || (!plain.exists() && packed.exists()).then_some(());
+    until("compressed log", compressed);
+    let mut text = String::new();
+    let gz = std::fs::File::open(&packed).unwrap();
+    flate2::read::MultiGzDecoder::new(gz).read_to_string(&mut text).unwrap();
+    assert_eq!(service.log(id), text);
+    assert!(text.contains("line 000001 of") && text.contains("line 040000 of"));
+    assert!(text.contains("[img] the log has reached 960 KiB"), "{}", text.len());
+    assert!((1_000_000..1_060_000).contains(&text.len()), "{}", text.len());
+    assert_eq!(job["log_size"].as_u64(), Some(text.len() as u64), "{job:#}");
+
+    // What an earlier run left plain is found at the next start.
+    service.kill();
+    std::fs::write(&plain, &text).unwrap();
+    std::fs::remove_file(&packed).unwrap();
+    service.spawn();
+    until("compressed log", compressed);
+    assert_eq!(service.log(id), text);
+}
+
+#[test]
 fn a_secret_never_reaches_the_log() {
     if !is_root("mic") {
         return;

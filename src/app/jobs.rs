@@ -136,9 +136,8 @@ impl App {
                 watch::channel(LogState { len, lines, ended: true }).1
             }
         };
-        let file = self.data().open_log(id)?;
-        let index = self.data().open_log_index(id)?;
-        Ok(LogView { file, index, progress })
+        let found = self.data().open_log_indexed(id)?;
+        Ok(LogView { file: found.log, index: found.index, progress })
     }
 
     /// An artifact of a job, open for sending.

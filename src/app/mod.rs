@@ -5,6 +5,7 @@
 mod board;
 mod claims;
 mod cleanup;
+mod compress;
 mod deletion;
 mod errand;
 mod errors;
@@ -23,7 +24,7 @@ mod upkeep;
 mod views;
 
 // Pages and handlers name these as part of what they are given; the store itself stays below.
-pub use crate::files::LogIndex;
+pub use crate::files::{LogFile, LogIndex};
 pub use crate::store::{
     Counts, Cursor, JobFilter, Mishap, Receipt, SessionRecord, ShelfRecord, TokenRecord,
 };

@@ -1,8 +1,8 @@
 //! The one object pages, API and command line talk to.
 
 use super::{
-    AppError, Board, Claims, Text, Timetable, Wish, cleanup::Cleaning, errand::Errands,
-    inventory::Inventory,
+    AppError, Board, Claims, Text, Timetable, Wish, cleanup::Cleaning, compress::Press,
+    errand::Errands, inventory::Inventory,
 };
 use crate::{
     accounts::{Hasher, Throttle},
@@ -74,6 +74,7 @@ struct Inner {
     wishes: mpsc::UnboundedSender<Wish>,
     hasher: Hasher,
     throttle: Mutex<Throttle>,
+    press: Press,
     console: UserName,
     errands: Errands,
     claims: Claims,
@@ -121,6 +122,7 @@ impl App {
             wishes,
             hasher: Hasher::default(),
             throttle: Mutex::default(),
+            press: Press::default(),
             console: UserName::new(CONSOLE)?,
             errands: Errands::default(),
             claims: Claims::default(),
@@ -188,6 +190,16 @@ impl App {
 
     pub(super) fn errands(&self) -> &Errands {
         &self.inner.errands
+    }
+
+    pub(super) fn press(&self) -> &Press {
+        &self.inner.press
+    }
+
+    /// This appliance, if it is still there when it is needed.
+    pub(super) fn weak(&self) -> impl Fn() -> Option<Self> + Send + 'static {
+        let weak = Arc::downgrade(&self.inner);
+        move || weak.upgrade().map(|inner| Self { inner })
     }
 
     pub(super) fn throttle(&self) -> &Mutex<Throttle> {

@@ -322,7 +322,7 @@ pub struct StartView {
 /// A log that can be read by byte offset and waited on.
 pub struct LogView {
     /// The file; `None` while nothing was printed.
-    pub file: Option<std::fs::File>,
+    pub file: Option<Arc<crate::files::LogFile>>,
     /// Line starts and times, if there is an index.
     pub index: Option<crate::files::LogIndex>,
     /// Changes whenever bytes were appended or the job ended.

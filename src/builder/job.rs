@@ -7,7 +7,7 @@ use super::{
     leftovers::{self, Candidates, MARK},
     mask::Masker,
     outbox::Outbox,
-    pipeline::{CAP, Pipeline},
+    pipeline::{Cap, Pipeline},
     planner::{Planner, Source},
     process::{End, Tool},
     protocol::{Event, Finished, Order, Outcome, StagedArtifact, VERSION},
@@ -91,7 +91,8 @@ impl Task {
             Err(e) => return (outbox, finished(Outcome::Failed(files_failed(e)))),
         };
         let masker = Masker::new(self.secrets(&[]));
-        let mut pipeline = Pipeline::new(log, masker, outbox, CAP);
+        let cap = Cap::of(self.order.limits.log);
+        let mut pipeline = Pipeline::new(log, masker, outbox, cap);
         let first = leftovers::newest_process();
         let mut end = self.carry_out(&mut pipeline, &mut stop);
         let freed = self.clean(first, &mut end);

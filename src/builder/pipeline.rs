@@ -21,7 +21,7 @@ const OBSERVED: usize = 4 << 10;
 const BATCH: usize = 4_096;
 
 /// How much of a log is kept.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Cap {
     /// Bytes kept from its beginning.
     pub(super) head: u64,
@@ -29,8 +29,16 @@ pub(super) struct Cap {
     pub(super) tail: usize,
 }
 
-/// 64 MiB in all.
-pub(super) const CAP: Cap = Cap { head: 63 << 20, tail: 1 << 20 };
+impl Cap {
+    /// At most `total` bytes, 64 KiB at least; of them the last MiB is the log's end, or the last
+    /// sixteenth if that is less.
+    pub(super) fn of(total: u64) -> Self {
+        let total = total.max(64 << 10);
+        let tail = (total / 16).min(1 << 20);
+        // At most a MiB.
+        Self { head: total - tail, tail: tail as usize }
+    }
+}
 
 /// The end of a log whose beginning is full.
 #[derive(Default)]

@@ -37,6 +37,8 @@ pub struct Limits {
     pub silence: Duration,
     /// Grace after SIGINT before SIGTERM, and after SIGTERM before the kill.
     pub grace: [Duration; 2],
+    /// Bytes of its log that are kept: the beginning, and a little of the end.
+    pub log: u64,
 }
 
 /// Why a build is stopped from outside.

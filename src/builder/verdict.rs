@@ -12,15 +12,12 @@ use crate::{
     files::DataDir,
     plugin::{PluginError, api},
 };
-use std::{
-    io::{Read, Seek, SeekFrom},
-    time::Duration,
-};
+use std::time::Duration;
 
 /// Lines given to a runner to explain a failure.
 const LINES: usize = 200;
 /// Bytes of the log's end that are looked at for them.
-const END: u64 = 256 << 10;
+const END: usize = 256 << 10;
 
 /// A failure with a way out.
 pub(super) fn failed(cause: Cause, message: impl Into<String>, suggestion: &str) -> Failure {
@@ -129,11 +126,11 @@ pub(super) fn of_collect(error: CollectError) -> Outcome {
 /// The tool's last lines, and the log line of the first of them.
 pub(super) fn last_lines(data: &DataDir, job: JobId, total: u64) -> Vec<(u64, String)> {
     let read = || -> Option<Vec<u8>> {
-        let mut file = data.open_log(job).ok()??;
-        let size = file.metadata().ok()?.len();
-        file.seek(SeekFrom::Start(size.saturating_sub(END))).ok()?;
-        let mut bytes = Vec::new();
-        file.take(END).read_to_end(&mut bytes).ok()?;
+        let log = data.open_log(job).ok()??;
+        let begin = log.len().ok()?.saturating_sub(END as u64);
+        let mut bytes = vec![0; END];
+        let read = log.read_full_at(&mut bytes, begin).ok()?;
+        bytes.truncate(read);
         Some(bytes)
     };
     let bytes = read().unwrap_or_default();

@@ -153,6 +153,8 @@ pub struct Limits {
     pub total: Span,
     /// Longest a build may print nothing, for queues made at the first start.
     pub silence: Span,
+    /// Bytes of a job's log that are kept: its beginning and a little of its end.
+    pub log: Size,
 }
 
 impl Default for Limits {
@@ -163,6 +165,8 @@ impl Default for Limits {
             total: Span::hours(6),
             // Packing a large image can be silent for a long while.
             silence: Span::minutes(60),
+            // A build of a whole distribution prints a few MiB.
+            log: Size::mib(64),
         }
     }
 }
@@ -421,6 +425,8 @@ pub enum ConfigError {
     },
 }
 
+/// Less would not hold what explains a failure.
+const LOG_LEAST: u64 = 64 << 10;
 const PRIVILEGES: [&str; 5] = ["root", "loop-devices", "network", "kvm", "user-namespaces"];
 
 impl Config {
@@ -494,6 +500,10 @@ impl Config {
         if let Some((key, value, want)) = self.retention.wrong() {
             return bad(&key, value, &want);
         }
+        if self.limits.log.get() < LOG_LEAST {
+            let bytes = self.limits.log.get();
+            return bad("limits.log", format!("{bytes} bytes"), "give at least \"64KiB\"");
+        }
         for (id, runner) in &self.runners {
             if let Err(e) = crate::domain::RunnerId::new(id) {
                 return bad("runners", format!("`{id}`"), &e.to_string());
@@ -555,7 +565,7 @@ mod tests {
         assert_eq!(Config::parse(text, Path::new("config.toml")).unwrap(), Config::default());
         let keys = "listen data_dir socket tls_cert tls_key trusted_proxies hosts max_connections \
                     header_timeout idle_timeout stop_grace slots sandbox path grace_interrupt \
-                    grace_terminate idle absolute first_login definition queue_cap total silence \
+                    grace_terminate idle absolute first_login definition queue_cap total silence log \
                     images leftovers logs records audit keep_newest \
                     keep_last_good budget min_age keep_longer cache cleanup orphans \
                     expire_sessions backup verify level format dir enabled programs privileges replace";
@@ -580,6 +590,8 @@ mod tests {
         assert!(said.contains("5 weeks") && said.contains("14d"), "{said}");
         let said = refused("[limits]\ndefinition = \"many\"\n");
         assert!(said.contains("many") && said.contains("8GiB"), "{said}");
+        let said = refused("[limits]\nlog = \"63KiB\"\n");
+        assert!(said.contains("limits.log is 64512 bytes") && said.contains("64KiB"), "{said}");
         let said = refused("[build]\nsandbox = \"maybe\"\n");
         assert!(said.contains("maybe") && said.contains("auto"), "{said}");
         let said = refused("[build]\nslots = 0\n");

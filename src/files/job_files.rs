@@ -1,8 +1,8 @@
-//! What belongs to one job: `jobs/<id>/{definition, request.json, log, log.idx, artifacts/}`.
+//! What belongs to one job: `jobs/<id>/{definition, request.json, log, log.idx, artifacts/}`;
+//! `log` becomes `log.gz` after the job's end.
 
 use super::{
-    DataDir, Dir, FilesError, Freed, LogIndex, LogWriter, Removed, error::failed, free_below,
-    sync_together,
+    DataDir, Dir, FilesError, Freed, LogWriter, Removed, error::failed, free_below, sync_together,
 };
 use crate::domain::JobId;
 use std::{
@@ -17,8 +17,11 @@ const REQUEST: &str = "request.json";
 const ARTIFACTS: &str = "artifacts";
 pub(super) const LOG: &str = "log";
 pub(super) const INDEX: &str = "log.idx";
+pub(super) const LOG_GZ: &str = "log.gz";
+/// A `log.gz` that is being written.
+pub(super) const LOG_NEW: &str = "log.gz.new";
 /// Files of a job are the service's; a group may be let in by the administrator.
-const MODE: u32 = 0o640;
+pub(super) const MODE: u32 = 0o640;
 
 impl DataDir {
     /// Makes `jobs/<id>/` with the definition and `request.json`, all on disk when it returns.
@@ -147,11 +150,11 @@ impl DataDir {
 
     /// What cannot be looked at counts as begun: only what is certain may be removed.
     fn is_fresh(&self, id: JobId) -> bool {
-        let begun = match self.open_log(id) {
-            Ok(log) => log.is_some(),
-            Err(_) => true,
+        let there = |name: &str| match self.job_dir(id).and_then(|dir| dir.look(name.as_ref())) {
+            Ok(_) => true,
+            Err(error) => !error.is_not_found(),
         };
-        if begun {
+        if there(LOG) || there(LOG_GZ) {
             return false;
         }
         match self.artifacts(id).and_then(|dir| dir.names(1)) {
@@ -190,15 +193,6 @@ impl DataDir {
         dir.open_file(name)
     }
 
-    /// The log of job `id`, open for reading. `None` if there is none yet.
-    ///
-    /// # Errors
-    /// When it exists and cannot be opened.
-    pub fn open_log(&self, id: JobId) -> Result<Option<File>, FilesError> {
-        let found = self.job_dir(id).and_then(|dir| dir.open_file(LOG));
-        Ok(absent(found)?.map(|(file, _)| file))
-    }
-
     /// A writer at the end of the log of job `id`, made if need be.
     ///
     /// # Errors
@@ -206,17 +200,9 @@ impl DataDir {
     pub fn append_log(&self, id: JobId) -> Result<LogWriter, FilesError> {
         LogWriter::open(&self.job_dir(id)?, MODE)
     }
-
-    /// Where each line of the log begins, and when it was printed.
-    ///
-    /// # Errors
-    /// When the index exists and cannot be read.
-    pub fn open_log_index(&self, id: JobId) -> Result<Option<LogIndex>, FilesError> {
-        absent(self.job_dir(id).and_then(|dir| LogIndex::open(&dir)))
-    }
 }
 
-fn absent<T>(found: Result<T, FilesError>) -> Result<Option<T>, FilesError> {
+pub(super) fn absent<T>(found: Result<T, FilesError>) -> Result<Option<T>, FilesError> {
     match found {
         Ok(found) => Ok(Some(found)),
         Err(e) if e.is_not_found() => Ok(None),

@@ -10,7 +10,7 @@ use super::{
     Dir, FilesError,
     dir::open_beneath,
     error::failed,
-    job_files::{INDEX, LOG},
+    job_files::{INDEX, LOG, LOG_GZ, absent},
 };
 use rustix::fs::{Mode, OFlags, ResolveFlags};
 use std::{
@@ -93,6 +93,11 @@ impl LogWriter {
                 .map(File::from)
                 .map_err(failed("open", dir.shown(name)))
         };
+        // Beside a compressed log an empty plain one would be taken for the log.
+        if absent(dir.open_file(LOG))?.is_none() && absent(dir.open_file(LOG_GZ))?.is_some() {
+            let ended = std::io::Error::other("it has ended and is compressed");
+            return Err(failed("append to", dir.shown(LOG_GZ))(ended));
+        }
         let mut writer = Self {
             log: open(LOG)?,
             index: open(INDEX)?,

@@ -1,19 +1,22 @@
 //! Finding lines in a log, while it is written or afterwards.
 
 use super::{
-    Dir, FilesError,
+    Dir, FilesError, LogFile,
     error::failed,
     job_files::{INDEX, LOG},
     log::Entry,
 };
-use std::{fs::File, io, os::unix::fs::FileExt};
+use std::{fs::File, io, sync::Arc};
 
 const CHUNK: usize = 16 << 10;
 
 /// The line index of a log: fixed-size entries for some lines, the lines between are counted.
+///
+/// In a damaged part of a compressed log nothing can be counted: a line in it is where the last
+/// one before it with an entry is.
 #[derive(Debug)]
 pub struct LogIndex {
-    log: File,
+    log: Arc<LogFile>,
     index: File,
     path: String,
 }
@@ -23,12 +26,14 @@ pub struct LogIndex {
 struct Place {
     line: u64,
     offset: u64,
+    /// The log could not be read any further.
+    lost: bool,
 }
 
 impl LogIndex {
-    pub(super) fn open(dir: &Dir) -> Result<Self, FilesError> {
+    pub(super) fn open(dir: &Dir, log: Arc<LogFile>) -> Result<Self, FilesError> {
         let index = dir.open_file(INDEX)?.0;
-        Ok(Self { log: dir.open_file(LOG)?.0, index, path: dir.shown(LOG) })
+        Ok(Self { log, index, path: dir.shown(LOG) })
     }
 
     /// Lines known; an unfinished last line counts.
@@ -40,7 +45,7 @@ impl LogIndex {
             let Some(entry) = self.last_entry_where(|_| true)? else { return Ok(0) };
             let end = self.scan(entry, |_| false)?;
             // At the very end no line begins.
-            Ok(if end.offset < self.log.metadata()?.len() { end.line } else { end.line - 1 })
+            Ok(if end.offset < self.log.len()? { end.line } else { end.line - 1 })
         };
         count().map_err(failed("count the lines of", &self.path))
     }
@@ -55,7 +60,7 @@ impl LogIndex {
                 return Ok(None);
             };
             let place = self.scan(entry, |place| place.line >= number)?;
-            let there = place.line == number && place.offset < self.log.metadata()?.len();
+            let there = (place.line == number || place.lost) && place.offset < self.log.len()?;
             Ok((there && number > 0).then_some((place.offset, entry.ms)))
         };
         find().map_err(failed("find a line of", &self.path))
@@ -72,7 +77,7 @@ impl LogIndex {
                 return Ok(1);
             };
             let mut line = entry.line;
-            let size = self.log.metadata()?.len();
+            let size = self.log.len()?;
             self.scan(entry, |place| {
                 let before = place.offset <= offset && place.offset < size;
                 if before {
@@ -104,19 +109,25 @@ impl LogIndex {
 
     /// Goes from line to line until `stop`, or to the end of the log: the place reached.
     fn scan(&self, from: Entry, mut stop: impl FnMut(Place) -> bool) -> io::Result<Place> {
-        let mut place = Place { line: from.line, offset: from.offset };
+        let mut place = Place { line: from.line, offset: from.offset, lost: false };
         if stop(place) {
             return Ok(place);
         }
         let (mut at, mut chunk) = (from.offset, vec![0; CHUNK]);
         loop {
-            let read = self.log.read_at(&mut chunk, at)?;
+            let read = match self.log.read_at(&mut chunk, at) {
+                Err(e) if e.kind() == io::ErrorKind::InvalidData => {
+                    return Ok(Place { lost: true, ..place });
+                }
+                other => other?,
+            };
             let bytes = chunk.get(..read).unwrap_or_default();
             if bytes.is_empty() {
                 return Ok(place);
             }
             for end in memchr::memchr_iter(b'\n', bytes) {
-                place = Place { line: place.line + 1, offset: at + end as u64 + 1 };
+                let offset = at + end as u64 + 1;
+                place = Place { line: place.line + 1, offset, lost: false };
                 if stop(place) {
                     return Ok(place);
                 }

@@ -39,6 +39,8 @@ pub struct DispatcherConfig {
     pub slots: u32,
     /// Grace after SIGINT before SIGTERM, and after SIGTERM before the kill.
     pub grace: [Duration; 2],
+    /// Bytes of a log that are kept.
+    pub log: u64,
     /// How long running builds may go on after the service was told to stop.
     pub stop_grace: Duration,
 }
@@ -210,6 +212,7 @@ impl Dispatcher {
             total: queue.total_timeout,
             silence: queue.silence_timeout,
             grace: self.config.grace,
+            log: self.config.log,
         };
         let build = watch(self.app.clone(), Arc::clone(&self.start), job.clone(), limits, stops);
         let notes = self.notes.0.clone();
@@ -301,6 +304,7 @@ impl Dispatcher {
             Note::Settled(job) => {
                 self.settling.remove(&job.id);
                 self.app.board().end(&job);
+                self.app.compress_log(&job);
                 self.app.send_errand(Chore::Cleanup, Trigger::JobEnded);
             }
         }

@@ -53,7 +53,7 @@ fn interrupt(app: &App, mut job: Job, now: Timestamp) -> Result<(), StoreError> 
         job.result.log_lines = index.lines().unwrap_or(0);
     }
     if let Ok(Some(log)) = app.data().open_log(job.id) {
-        job.result.log_size = log.metadata().map_or(0, |m| m.len());
+        job.result.log_size = log.len().unwrap_or(0);
     }
     app.store().write_blocking(move |tx| tx.put_job(&job))
 }

@@ -1,8 +1,8 @@
 //! Pieces of a log for pages: by line numbers where there is an index, and never more bytes than
 //! a page can bear.
 
-use crate::app::{LogIndex, LogView};
-use std::{fs::File, io, os::unix::fs::FileExt as _};
+use crate::app::{LogFile, LogIndex, LogView};
+use std::io;
 
 /// Bytes of a log that one page shows at most.
 const MOST: u64 = 1 << 20;
@@ -12,7 +12,8 @@ const UNINDEXED: u64 = 64 * 1024;
 /// Some lines of a log.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Piece {
-    /// Whole lines; the last one may lack its end when nothing more will come.
+    /// Whole lines; the last one may lack its end when nothing more will come. Where the log is
+    /// damaged, the last one says so instead.
     pub(super) bytes: Vec<u8>,
     /// Number of the first of them, from 1.
     pub(super) from_line: u64,
@@ -28,38 +29,57 @@ pub(super) struct Piece {
 /// whoever follows from `next_offset`.
 pub(super) fn tail(view: &LogView, count: u64) -> io::Result<Piece> {
     let Some(file) = &view.file else { return Ok(nothing()) };
-    let size = file.metadata()?.len();
+    let size = file.len()?;
     let lines = count_lines(view.index.as_ref())?;
     let first = lines.saturating_sub(count) + 1;
     let (mut from_line, mut start) = match offset(view.index.as_ref(), first)? {
         Some(start) => (first, start),
-        None => (lines.max(1), whole_line_after(file, size.saturating_sub(UNINDEXED))?),
+        None => (lines.max(1), whole_line_after(file, size.saturating_sub(UNINDEXED))),
     };
     if size.saturating_sub(start) > MOST {
-        start = whole_line_after(file, size - MOST)?;
+        start = whole_line_after(file, size - MOST);
         from_line = line_at(view.index.as_ref(), start)?.unwrap_or(from_line);
     }
-    let mut bytes = read(file, start, size)?;
+    let (mut bytes, damage) = read(file, start, size)?;
     if !view.progress.borrow().ended {
         bytes.truncate(bytes.iter().rposition(|b| *b == b'\n').map_or(0, |last| last + 1));
     }
     let next_offset = start + bytes.len() as u64;
-    Ok(Piece { bytes, from_line, next_offset, lines, size })
+    Ok(Piece { bytes, from_line, next_offset, lines, size }.with(damage))
 }
 
 /// `count` lines beginning with line `from`; the last ones if there are not as many.
 pub(super) fn page(view: &LogView, from: u64, count: u64) -> io::Result<Piece> {
     let Some(file) = &view.file else { return Ok(nothing()) };
-    let size = file.metadata()?.len();
+    let size = file.len()?;
     let index = view.index.as_ref();
     let lines = count_lines(index)?;
     let from_line = if from > lines { lines.saturating_sub(count) + 1 } else { from };
     let start = offset(index, from_line)?.unwrap_or(0);
     let from_line = if index.is_some() { from_line } else { 1 };
     let end = offset(index, from_line.saturating_add(count))?.unwrap_or(size);
-    let bytes = read(file, start, end.min(start + MOST))?;
+    // In a damaged part all lines begin at the same place.
+    let end = if end > start { end } else { size };
+    let (bytes, damage) = read(file, start, end.min(start + MOST))?;
     let next_offset = start + bytes.len() as u64;
-    Ok(Piece { bytes, from_line, next_offset, lines, size })
+    Ok(Piece { bytes, from_line, next_offset, lines, size }.with(damage))
+}
+
+impl Piece {
+    /// Says at its end what cannot be shown, if there is something.
+    fn with(mut self, damage: Option<io::Error>) -> Self {
+        if let Some(damage) = damage {
+            let from = if self.bytes.last().is_none_or(|b| *b == b'\n') { "" } else { "\n" };
+            self.bytes.extend_from_slice(format!("{from}{}\n", damaged(&damage)).as_bytes());
+            self.lines = self.lines.max(1);
+        }
+        self
+    }
+}
+
+/// The line that stands for a part of a log that cannot be read.
+pub(super) fn damaged(error: &io::Error) -> String {
+    format!("[img] {error}; restore the file from a backup, or build again")
 }
 
 fn nothing() -> Piece {
@@ -86,44 +106,49 @@ fn line_at(index: Option<&LogIndex>, offset: u64) -> io::Result<Option<u64>> {
 
 /// The first beginning of a line at or after `offset`; `offset` itself in the middle of a line
 /// that is longer than a page.
-fn whole_line_after(file: &File, offset: u64) -> io::Result<u64> {
+fn whole_line_after(file: &LogFile, offset: u64) -> u64 {
     if offset == 0 {
-        return Ok(0);
+        return 0;
     }
-    let ahead = read(file, offset, offset.saturating_add(UNINDEXED))?;
+    // What cannot be read will say so when it is shown.
+    let ahead = read(file, offset, offset.saturating_add(UNINDEXED)).unwrap_or_default().0;
     let newline = ahead.iter().position(|b| *b == b'\n');
-    Ok(newline.map_or(offset, |at| offset + at as u64 + 1))
+    newline.map_or(offset, |at| offset + at as u64 + 1)
 }
 
-/// The bytes from `start` to `end`, fewer if the file ends before.
-fn read(file: &File, start: u64, end: u64) -> io::Result<Vec<u8>> {
+/// The bytes from `start` to `end`, fewer if the log ends before or is damaged; then why.
+fn read(file: &LogFile, start: u64, end: u64) -> io::Result<(Vec<u8>, Option<io::Error>)> {
     let wanted = usize::try_from(end.saturating_sub(start)).unwrap_or(0);
     let mut bytes = vec![0; wanted];
     let mut done = 0;
+    let mut damage = None;
     while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, start + done as u64) {
+        match file.read_full_at(rest, start + done as u64) {
             Ok(0) => break,
             Ok(count) => done += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                damage = Some(error);
+                break;
+            }
             Err(error) => return Err(error),
         }
     }
     bytes.truncate(done);
-    Ok(bytes)
+    Ok((bytes, damage))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::app::LogState;
-    use std::io::Write as _;
+    use std::{io::Write as _, sync::Arc};
     use tokio::sync::watch;
 
     fn unindexed(text: &[u8], ended: bool) -> LogView {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(text).unwrap();
         let progress = watch::channel(LogState { ended, ..LogState::default() }).1;
-        LogView { file: Some(file), index: None, progress }
+        LogView { file: Some(Arc::new(file.into())), index: None, progress }
     }
 
     #[test]

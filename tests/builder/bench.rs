@@ -109,6 +109,7 @@ pub fn limits() -> Limits {
         total: Duration::from_secs(60),
         silence: Duration::from_secs(60),
         grace: [Duration::from_millis(400), Duration::from_millis(400)],
+        log: 64 << 20,
     }
 }
 

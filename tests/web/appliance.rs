@@ -239,6 +239,26 @@ impl Running {
         self.ask(Ask::get(path, person)).await
     }
 
+    /// The head of an answer, and its body as bytes however long it is; chunks are put together.
+    pub async fn bytes(&self, ask: Ask) -> (Answer, Vec<u8>) {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        stream.write_all(&ask.bytes()).await.unwrap();
+        let mut all = Vec::new();
+        // A transfer that breaks is an answer too.
+        let read = timeout(PATIENCE, stream.read_to_end(&mut all)).await;
+        let _ = read.unwrap_or_else(|_| panic!("no end of {} {}", ask.method, ask.path));
+        let end = all.windows(4).position(|w| w == b"\r\n\r\n").expect("a head") + 4;
+        let head = String::from_utf8(all[..end].to_vec()).unwrap();
+        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).unwrap_or(0);
+        let head = head.trim_end().replace("\r\n", "\n");
+        let answer = Answer { status, head, body: String::new() };
+        let mut body = all.split_off(end);
+        if answer.header("transfer-encoding") == Some("chunked") {
+            body = dechunked(&body);
+        }
+        (answer, body)
+    }
+
     /// Makes a user who is in a group, or a superuser for no group at all.
     pub async fn user(&self, name: &str, group: Option<&str>) -> UserName {
         let name = UserName::new(name).unwrap();
@@ -292,6 +312,16 @@ impl Running {
         self.appliance.app().store().write(move |tx| tx.put_token(&record)).await.unwrap();
         Person { bearer: Some(secret), ..Person::default() }
     }
+}
+
+fn dechunked(mut rest: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    while let Some(end) = rest.windows(2).position(|w| w == b"\r\n") {
+        let size = usize::from_str_radix(std::str::from_utf8(&rest[..end]).unwrap(), 16).unwrap();
+        body.extend_from_slice(&rest[end + 2..end + 2 + size]);
+        rest = &rest[end + 2 + size + 2..];
+    }
+    body
 }
 
 /// Sends a request and reads the answer; of one that never ends, only the head.

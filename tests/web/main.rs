@@ -9,4 +9,5 @@
 
 mod appliance;
 mod journeys;
+mod logs;
 mod matrix;

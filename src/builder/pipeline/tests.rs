@@ -63,7 +63,7 @@ impl Observing for Recorder {
 
 #[test]
 fn what_the_events_tell_is_what_the_log_holds() {
-    let mut bench = bench(&["s3cret"], CAP);
+    let mut bench = bench(&["s3cret"], Cap::of(64 << 20));
     bench.pipeline.remark("begins");
     for piece in [&b"one\ntwo s3c"[..], b"ret\nthr", b"ee"] {
         bench.pipeline.output(piece);
@@ -77,7 +77,7 @@ fn what_the_events_tell_is_what_the_log_holds() {
 
 #[test]
 fn a_huge_line_is_folded_and_loses_nothing() {
-    let mut bench = bench(&[], CAP);
+    let mut bench = bench(&[], Cap::of(64 << 20));
     let line = vec![b'x'; 200_000];
     for piece in line.chunks(7_000) {
         bench.pipeline.output(piece);
@@ -107,7 +107,7 @@ fn a_log_that_is_too_long_keeps_its_beginning_and_its_end() {
 
 #[test]
 fn the_observer_sees_whole_lines_and_its_complaints_point_at_them() {
-    let mut bench = bench(&[], CAP);
+    let mut bench = bench(&[], Cap::of(64 << 20));
     let seen = Rc::default();
     bench.pipeline.observe_with(Box::new(Recorder(Rc::clone(&seen), false)));
     bench.pipeline.remark("own lines are not observed");
@@ -121,7 +121,7 @@ fn the_observer_sees_whole_lines_and_its_complaints_point_at_them() {
 
 #[test]
 fn a_runner_that_traps_while_observing_does_not_stop_the_log() {
-    let mut bench = bench(&[], CAP);
+    let mut bench = bench(&[], Cap::of(64 << 20));
     bench.pipeline.observe_with(Box::new(Recorder(Rc::default(), true)));
     bench.pipeline.output(b"one\n");
     bench.pipeline.feed();
@@ -129,4 +129,12 @@ fn a_runner_that_traps_while_observing_does_not_stop_the_log() {
     bench.pipeline.finish();
     let log = String::from_utf8(bench.log()).unwrap();
     assert!(log.contains("trapped") && log.ends_with("two\n"), "{log}");
+}
+
+#[test]
+fn a_log_keeps_a_mebibyte_of_its_end_or_a_sixteenth() {
+    assert_eq!(Cap::of(64 << 20), Cap { head: 63 << 20, tail: 1 << 20 });
+    assert_eq!(Cap::of(1 << 20), Cap { head: 960 << 10, tail: 64 << 10 });
+    assert_eq!(Cap::of(0), Cap { head: 60 << 10, tail: 4 << 10 });
+    assert_eq!(Cap::of(u64::MAX).tail, 1 << 20);
 }

@@ -1,10 +1,11 @@
 //! The bytes of a file as a response body, without ever holding the file: 256 KiB at a time,
-//! read on a thread that may wait for the disk, always one chunk ahead of the network. Buffers
-//! go back to their download when they were sent, so a download of any size costs three of them.
+//! read on a thread that may wait for the disk, always one chunk ahead of the network. Chunks end
+//! at multiples of their size, where the parts of a compressed log end too. Buffers go back to their download when they were sent, so a download of any size costs three of them.
 
+use crate::app::LogFile;
 use bytes::Bytes;
 use futures_util::Stream;
-use rustix::{buffer::spare_capacity, io::Errno};
+use rustix::buffer::spare_capacity;
 use std::{
     fs::File,
     future::Future as _,
@@ -54,10 +55,42 @@ impl Drop for Filled {
     }
 }
 
+/// Where bytes come from.
+pub enum Reader {
+    /// A file.
+    File(File),
+    /// A log, as it was printed.
+    Log(Arc<LogFile>),
+    /// A compressed log, as one gzip member.
+    Gzip(Arc<LogFile>),
+}
+
+impl Reader {
+    /// Appends bytes from `offset` to `buffer`, up to its capacity: how many.
+    fn read(&self, buffer: &mut Vec<u8>, offset: u64) -> io::Result<usize> {
+        match self {
+            Self::File(file) => Ok(rustix::io::pread(file, spare_capacity(buffer), offset)?),
+            Self::Log(log) => append(buffer, |room| log.read_at(room, offset)),
+            Self::Gzip(log) => append(buffer, |room| log.read_gzip_at(room, offset)),
+        }
+    }
+}
+
+fn append(
+    buffer: &mut Vec<u8>,
+    read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
+) -> io::Result<usize> {
+    let begun = buffer.len();
+    buffer.resize(buffer.capacity(), 0);
+    let count = read(buffer.get_mut(begun..).unwrap_or_default());
+    buffer.truncate(begun + count.as_ref().copied().unwrap_or(0));
+    count
+}
+
 /// The bytes of `range`. A file that turns out shorter ends the stream with an error, so that
 /// the other side sees a broken transfer and not a short file.
 pub struct FileBytes {
-    file: Arc<File>,
+    file: Arc<Reader>,
     rest: Range<u64>,
     ahead: Option<JoinHandle<io::Result<Vec<u8>>>>,
     pool: Arc<Pool>,
@@ -65,11 +98,13 @@ pub struct FileBytes {
 
 impl FileBytes {
     /// Prepares to send `range` of `file`.
-    pub fn new(file: File, range: Range<u64>) -> Self {
+    pub fn new(file: Reader, range: Range<u64>) -> Self {
         use rustix::fs::{Advice, fadvise};
         let length = std::num::NonZeroU64::new(range.end.saturating_sub(range.start));
-        // Only a hint: a file system that does not take it reads just as well.
-        let _ = fadvise(&file, range.start, length, Advice::Sequential);
+        if let Reader::File(file) = &file {
+            // Only a hint: a file system that does not take it reads just as well.
+            let _ = fadvise(file, range.start, length, Advice::Sequential);
+        }
         Self { file: Arc::new(file), rest: range, ahead: None, pool: Arc::default() }
     }
 
@@ -79,19 +114,21 @@ impl FileBytes {
             return None;
         }
         let (file, offset, buffer) = (self.file.clone(), self.rest.start, self.pool.take());
-        let size = usize::try_from(left).unwrap_or(CHUNK).min(CHUNK);
+        let border = CHUNK as u64 - offset % CHUNK as u64;
+        let size = usize::try_from(left.min(border)).unwrap_or(CHUNK);
         self.rest.start += size as u64;
         Some(tokio::task::spawn_blocking(move || fill(&file, offset, size, buffer)))
     }
 }
 
-fn fill(file: &File, offset: u64, size: usize, mut buffer: Vec<u8>) -> io::Result<Vec<u8>> {
+fn fill(file: &Reader, offset: u64, size: usize, mut buffer: Vec<u8>) -> io::Result<Vec<u8>> {
     while buffer.len() < size {
         let at = offset.saturating_add(buffer.len() as u64);
-        match rustix::io::pread(file, spare_capacity(&mut buffer), at) {
+        match file.read(&mut buffer, at) {
             Ok(0) => return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is cut")),
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(error) => return Err(error.into()),
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
         }
     }
     // Only at the end of a range in the middle of a file can it have read further.
@@ -130,10 +167,10 @@ mod tests {
     use futures_util::StreamExt as _;
     use std::io::Write as _;
 
-    fn file(bytes: &[u8]) -> File {
+    fn file(bytes: &[u8]) -> Reader {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(bytes).unwrap();
-        file
+        Reader::File(file)
     }
 
     fn pattern(len: usize) -> Vec<u8> {

@@ -1,11 +1,12 @@
 //! The downloads as routes; the API serves the same ones.
 
 use super::{
+    body::Reader,
     conditions::Version,
-    send::{Offer, Source, send},
+    send::{Coding, Offer, Source, send, takes_gzip},
 };
 use crate::{
-    app::{App, AppError},
+    app::{App, AppError, LogFile},
     domain::Timestamp,
     web::{
         Reply, Screens, Visit, WebError, reply,
@@ -14,7 +15,7 @@ use crate::{
 };
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode, header};
-use std::io;
+use std::{io, sync::Arc};
 use tokio::sync::watch;
 
 const TEXT: &str = "text/plain; charset=utf-8";
@@ -62,12 +63,13 @@ fn artifact(visit: &Visit, name: &str) -> Reply {
         modified: seconds(view.modified),
     };
     let offer = Offer {
-        source: Source::Artifact(view.file, view.claim),
+        source: Source::Artifact(Reader::File(view.file), view.claim),
         len,
         mime: BINARY,
         version,
         name: Some(view.artifact.name),
         sha256: hash.and_then(|hash| hash.try_into().ok()),
+        coding: Coding::Only,
     };
     send(visit, offer)
 }
@@ -95,6 +97,7 @@ async fn definition(visit: Visit) -> Reply {
         },
         name: Some(name),
         sha256: hash.and_then(|hash| hash.try_into().ok()),
+        coding: Coding::Only,
     };
     send(&visit, offer)
 }
@@ -116,21 +119,31 @@ pub async fn log(visit: Visit) -> Reply {
         return Ok(flowing(&visit, log, from.unwrap_or(0), until));
     }
     let file = log.file().map_err(|e| WebError::internal(&e))?;
-    // A log that may still grow is never the same thing twice.
-    let etag = state.ended.then(|| format!("\"log-{id}-{}\"", state.len));
-    let offer = Offer {
-        source: match file.map(|file| file.try_clone()).transpose() {
-            Ok(Some(file)) => Source::File(file),
-            Ok(None) => Source::Memory(Bytes::new()),
-            Err(error) => return Err(WebError::internal(&error)),
-        },
-        len: state.len,
-        mime: TEXT,
-        version: Version { etag, modified: None },
-        name: None,
-        sha256: None,
+    let packed = file.as_ref().filter(|_| state.ended && wants_gzip(&visit));
+    let packed = packed.and_then(|file| Some((Arc::clone(file), file.gzip_len()?)));
+    let (source, len, form, coding) = match (packed, file) {
+        (Some((log, len)), _) => (Source::File(Reader::Gzip(log)), len, "-gzip", Coding::Gzip),
+        (None, Some(log)) => (Source::File(plain(log)?), state.len, "", Coding::Plain),
+        (None, None) => (Source::Memory(Bytes::new()), 0, "", Coding::Plain),
     };
-    send(&visit, offer)
+    // A log that may still grow is never the same thing twice.
+    let etag = state.ended.then(|| format!("\"log-{id}-{}{form}\"", state.len));
+    let version = Version { etag, modified: None };
+    send(&visit, Offer { source, len, mime: TEXT, version, name: None, sha256: None, coding })
+}
+
+/// Whether the whole log may go out packed.
+fn wants_gzip(visit: &Visit) -> bool {
+    visit.header(header::RANGE).is_none()
+        && visit.header(header::ACCEPT_ENCODING).is_some_and(takes_gzip)
+}
+
+fn plain(log: Arc<LogFile>) -> Result<Reader, WebError> {
+    match log.plain().map(std::fs::File::try_clone).transpose() {
+        Ok(Some(file)) => Ok(Reader::File(file)),
+        Ok(None) => Ok(Reader::Log(log)),
+        Err(error) => Err(WebError::internal(&error)),
+    }
 }
 
 /// The log from byte `from` to byte `until` or its end, as it grows.

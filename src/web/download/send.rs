@@ -1,7 +1,7 @@
 //! A file as an answer: whole, a part, not modified, or why not.
 
 use super::{
-    body::FileBytes,
+    body::{FileBytes, Reader},
     conditions::{Conditions, Outcome, Version, http_date},
     names::attachment,
     range::{Wanted, wanted},
@@ -11,14 +11,14 @@ use crate::web::{Reply, Response, Visit, WebError, reply};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use std::{fs::File, ops::Range};
+use std::ops::Range;
 
 /// Where the bytes are.
 pub enum Source {
-    /// In a file.
-    File(File),
+    /// In a file, or made out of one.
+    File(Reader),
     /// In an artifact, which stays as long as it is being sent.
-    Artifact(File, Claim),
+    Artifact(Reader, Claim),
     /// In memory: small ones only.
     Memory(Bytes),
 }
@@ -37,6 +37,19 @@ pub struct Offer {
     pub name: Option<String>,
     /// SHA-256 of the whole.
     pub sha256: Option<[u8; 32]>,
+    /// How the bytes depend on what the caller accepts.
+    pub coding: Coding,
+}
+
+/// What `Accept-Encoding` has to do with an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Coding {
+    /// Nothing: there is only one form.
+    Only,
+    /// The bytes as they are; another caller may get them packed.
+    Plain,
+    /// Packed; never in parts.
+    Gzip,
 }
 
 /// Nothing of ours runs with what is downloaded, whatever it is.
@@ -51,7 +64,8 @@ pub fn send(visit: &Visit, offer: Offer) -> Reply {
         Outcome::Failed => return Err(changed()),
         Outcome::NotModified => reply::empty(StatusCode::NOT_MODIFIED),
         Outcome::Send { range } => {
-            let asked = visit.header(header::RANGE).filter(|_| range);
+            let whole_only = offer.coding == Coding::Gzip;
+            let asked = visit.header(header::RANGE).filter(|_| range && !whole_only);
             match asked.map_or(Wanted::Whole, |header| wanted(header, offer.len)) {
                 Wanted::Whole => whole(visit, offer.source, offer.len, offer.mime),
                 Wanted::Part(part) => piece(visit, offer.source, part, offer.len, offer.mime),
@@ -59,7 +73,9 @@ pub fn send(visit: &Visit, offer: Offer) -> Reply {
             }
         }
     };
-    dress(response, &offer.version, offer.name.as_deref(), offer.sha256)
+    let mut response = dress(response, &offer.version, offer.name.as_deref(), offer.sha256)?;
+    code(response.headers_mut(), offer.coding);
+    Ok(response)
 }
 
 fn conditions(visit: &Visit) -> Conditions<'_> {
@@ -160,9 +176,50 @@ fn dress(
     Ok(response)
 }
 
+fn code(headers: &mut HeaderMap, coding: Coding) {
+    if coding != Coding::Only {
+        headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    if coding == Coding::Gzip {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.remove(header::ACCEPT_RANGES);
+    }
+}
+
+/// Whether a caller takes gzip, by its `Accept-Encoding`: named with any weight but zero.
+pub fn takes_gzip(header: &str) -> bool {
+    let mut all = false;
+    for part in header.split(',') {
+        let (name, weight) = part.split_once(';').unwrap_or((part, ""));
+        let weight = weight.trim().strip_prefix("q=").map_or("1", str::trim);
+        let wanted = weight.parse::<f32>().is_ok_and(|weight| weight > 0.0);
+        match name.trim().to_ascii_lowercase().as_str() {
+            "gzip" | "x-gzip" => return wanted,
+            "*" => all = wanted,
+            _ => {}
+        }
+    }
+    all
+}
+
 /// Adds a header; a value that is none (a damaged record) is left out.
 fn insert(headers: &mut HeaderMap, name: header::HeaderName, value: &str) {
     if let Ok(value) = HeaderValue::from_str(value) {
         headers.insert(name, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gzip_goes_to_those_who_name_it() {
+        for yes in ["gzip", "gzip, deflate, br, zstd", "br;q=1.0, GZIP;q=0.2", "*", "x-gzip"] {
+            assert!(takes_gzip(yes), "{yes}");
+        }
+        for no in ["", "identity", "br", "gzip;q=0", "gzip; q=0.0, *", "*;q=0", "gzip;q=much"] {
+            assert!(!takes_gzip(no), "{no}");
+        }
     }
 }

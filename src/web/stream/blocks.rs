@@ -6,12 +6,11 @@
 //! watches it, and never take more than [`KEPT`] bytes.
 
 use super::sse;
+use crate::app::LogFile;
 use bytes::Bytes;
 use std::{
     collections::{HashMap, VecDeque},
-    fs::File,
     io,
-    os::unix::fs::MetadataExt as _,
     sync::{Arc, LazyLock, Mutex, PoisonError, Weak},
 };
 
@@ -52,11 +51,11 @@ impl Blocks {
     ///
     /// # Errors
     /// When the file cannot be asked who it is.
-    pub fn of(file: &File) -> io::Result<Arc<Self>> {
-        let about = file.metadata()?;
+    pub fn of(file: &LogFile) -> io::Result<Arc<Self>> {
+        let identity = file.identity()?;
         let mut watched = WATCHED.lock().unwrap_or_else(PoisonError::into_inner);
         watched.retain(|_, blocks| blocks.strong_count() > 0);
-        let entry = watched.entry((about.dev(), about.ino())).or_default();
+        let entry = watched.entry(identity).or_default();
         Ok(entry.upgrade().unwrap_or_else(|| {
             let blocks = Arc::new(Self::default());
             *entry = Arc::downgrade(&blocks);
@@ -126,7 +125,8 @@ mod tests {
 
     #[test]
     fn watchers_of_one_file_share_and_others_do_not() {
-        let (one, other) = (tempfile::tempfile().unwrap(), tempfile::tempfile().unwrap());
+        let log = || LogFile::from(tempfile::tempfile().unwrap());
+        let (one, other) = (log(), log());
         let first = Blocks::of(&one).unwrap();
         let block = first.render(0, 1, b"a\nb\n");
         assert_eq!((block.end, block.next_line), (4, 3));

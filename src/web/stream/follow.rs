@@ -5,9 +5,10 @@
 //! A chunk that is in the page cache (the normal case: it was written a moment ago) is read on
 //! the calling thread with `RWF_NOWAIT`, which costs microseconds and cannot block; one that is
 //! not is read on a thread that may wait for the disk. That keeps the way from a printed line to
-//! its watcher free of thread hand-overs.
+//! its watcher free of thread hand-overs. A compressed log is always read on such a thread. One
+//! that is compressed while it is followed stays open as the plain file it was.
 
-use crate::app::LogState;
+use crate::app::{LogFile, LogState};
 use bytes::Bytes;
 use rustix::io::{Errno, ReadWriteFlags};
 use std::{
@@ -21,19 +22,23 @@ use tokio::sync::watch;
 pub const CHUNK: usize = 64 * 1024;
 
 /// Opens the log again; `None` while there is none.
-pub type Reopen = Box<dyn FnMut() -> io::Result<Option<File>> + Send>;
+pub type Reopen = Box<dyn FnMut() -> io::Result<Option<Arc<LogFile>>> + Send>;
 
 /// A log that is followed.
 pub struct Follow {
-    file: Option<Arc<File>>,
+    file: Option<Arc<LogFile>>,
     reopen: Reopen,
     progress: watch::Receiver<LogState>,
 }
 
 impl Follow {
     /// Follows the log whose growth `progress` tells; `reopen` is asked while there is no file.
-    pub fn new(file: Option<File>, progress: watch::Receiver<LogState>, reopen: Reopen) -> Self {
-        Self { file: file.map(Arc::new), reopen, progress }
+    pub fn new(
+        file: Option<Arc<LogFile>>,
+        progress: watch::Receiver<LogState>,
+        reopen: Reopen,
+    ) -> Self {
+        Self { file, reopen, progress }
     }
 
     /// How far the log is now.
@@ -48,7 +53,7 @@ impl Follow {
         }
         // Nobody appends any more: now the file itself is the truth, whatever was told before.
         let len = match self.file()? {
-            Some(file) => file.metadata()?.len(),
+            Some(file) => file.len()?,
             None => 0,
         };
         Ok(LogState { len, ended, ..state })
@@ -58,9 +63,9 @@ impl Follow {
     ///
     /// # Errors
     /// When it cannot be opened.
-    pub fn file(&mut self) -> io::Result<Option<Arc<File>>> {
+    pub fn file(&mut self) -> io::Result<Option<Arc<LogFile>>> {
         if self.file.is_none() {
-            self.file = (self.reopen)()?.map(Arc::new);
+            self.file = (self.reopen)()?;
         }
         Ok(self.file.clone())
     }
@@ -82,7 +87,7 @@ impl Follow {
     }
 
     /// At most [`CHUNK`] bytes from `offset`, which must be below a length that was told. Empty
-    /// only when the file is shorter than that.
+    /// only when the log is shorter than that; fewer in front of a damaged part.
     ///
     /// # Errors
     /// When the file cannot be read.
@@ -90,9 +95,9 @@ impl Follow {
         let Some(file) = self.file()? else { return Ok(Bytes::new()) };
         let size = len.saturating_sub(offset).min(CHUNK as u64);
         let mut buffer = vec![0; usize::try_from(size).unwrap_or(CHUNK)];
-        match read_cached(&file, &mut buffer, offset) {
-            Ok(read) if read == buffer.len() => Ok(buffer.into()),
-            // Part of it is not in memory, or this file system cannot tell.
+        match file.plain().map(|file| read_cached(file, &mut buffer, offset)) {
+            Some(Ok(read)) if read == buffer.len() => Ok(buffer.into()),
+            // Compressed, or part of it is not in memory, or this file system cannot tell.
             _ => tokio::task::spawn_blocking(move || read_waiting(&file, buffer, offset))
                 .await
                 .map_err(io::Error::other)?,
@@ -117,17 +122,8 @@ fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> Result<usize, Err
     rustix::io::preadv2(file, &mut [IoSliceMut::new(buffer)], offset, ReadWriteFlags::NOWAIT)
 }
 
-fn read_waiting(file: &File, mut buffer: Vec<u8>, offset: u64) -> io::Result<Bytes> {
-    use std::os::unix::fs::FileExt as _;
-    let mut filled = 0;
-    while let Some(rest) = buffer.get_mut(filled..).filter(|rest| !rest.is_empty()) {
-        match file.read_at(rest, offset.saturating_add(filled as u64)) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
+fn read_waiting(file: &LogFile, mut buffer: Vec<u8>, offset: u64) -> io::Result<Bytes> {
+    let filled = file.read_full_at(&mut buffer, offset)?;
     buffer.truncate(filled);
     Ok(buffer.into())
 }
@@ -171,7 +167,7 @@ pub(super) mod tests {
         pub(in crate::web::stream) fn follow(&self) -> Follow {
             let path = self.path();
             let reopen = move || match File::open(&path) {
-                Ok(file) => Ok(Some(file)),
+                Ok(file) => Ok(Some(Arc::new(file.into()))),
                 Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
                 Err(e) => Err(e),
             };
@@ -219,6 +215,39 @@ pub(super) mod tests {
         let mut follow = gone.follow();
         drop(gone);
         assert!(follow.next(0).await.unwrap().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_log_that_is_compressed_while_it_is_followed_loses_nothing() {
+        use crate::{domain::JobId, files::DataDir};
+        let tmp = tempfile::tempdir().unwrap();
+        let (data, id) = (DataDir::open(tmp.path()).unwrap(), JobId::FIRST);
+        data.create_job(id, b"", b"{}").unwrap();
+        let text: Vec<u8> = (0..60_000).flat_map(|n| format!("{n}\n").into_bytes()).collect();
+        let mut log = data.append_log(id).unwrap();
+        log.append(&text[..200_000], 1).unwrap();
+        let told = LogState { len: 200_000, ..LogState::default() };
+        let progress = watch::channel(told).0;
+        let data = Arc::new(data);
+        let follow = || {
+            let data = Arc::clone(&data);
+            let reopen = move || Ok(data.open_log(id).map_err(io::Error::other)?.map(Arc::new));
+            Follow::new(None, progress.subscribe(), Box::new(reopen))
+        };
+        let (mut reading, mut late) = (follow(), follow());
+        let first = reading.next(0).await.unwrap().unwrap();
+        assert!(first == text[..first.len()]);
+        log.append(&text[200_000..], 2).unwrap();
+        drop(log);
+        assert!(data.compress_log(id, &|| true).unwrap().is_some());
+        progress.send_modify(|state| state.ended = true);
+        assert!(rest(&mut reading, first.len() as u64).await == text[first.len()..]);
+        assert!(reading.file().unwrap().unwrap().plain().is_some());
+        for from in [0, 1, 70_000, text.len() as u64 - 1, text.len() as u64 + 5] {
+            let wanted = text.get(from as usize..).unwrap_or_default();
+            assert!(rest(&mut late, from).await == wanted, "from {from}");
+        }
+        assert!(late.file().unwrap().unwrap().plain().is_none());
     }
 
     proptest! {

@@ -5,8 +5,12 @@ use super::{
     blocks::{Block, Blocks, whole_lines},
     follow::{CHUNK, Follow},
 };
+use crate::{
+    app::LogFile,
+    web::{lines::damaged, pages::logline, stream::sse},
+};
 use bytes::Bytes;
-use std::{fs::File, io, sync::Arc};
+use std::{io, sync::Arc};
 
 /// Finds the number of the line that holds a byte; `None` if it cannot tell.
 pub type FindLine = Box<dyn FnOnce(u64) -> Option<u64> + Send>;
@@ -48,18 +52,33 @@ impl LogEvents {
             if let Some(block) = self.blocks()?.and_then(|blocks| blocks.get(self.offset)) {
                 return Ok(Some(self.pass(block)));
             }
-            let bytes = self.log.read(self.offset, state.len).await?;
+            let bytes = match self.log.read(self.offset, state.len).await {
+                Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                    return self.give_up(&error, state.len).await.map(Some);
+                }
+                other => other?,
+            };
             if bytes.is_empty() {
                 return Ok(None);
             }
             let end = self.offset.saturating_add(bytes.len() as u64);
-            let last = state.ended && end >= state.len;
+            // Of a log that has ended, fewer bytes than that come before its end or a damaged part.
+            let last = state.ended && (end >= state.len || bytes.len() < CHUNK);
             let whole = whole_lines(&bytes, bytes.len() >= CHUNK, last);
             match bytes.get(..whole).filter(|lines| !lines.is_empty()) {
                 None => self.seen = end,
                 Some(lines) => return self.render(lines).await.map(Some),
             }
         }
+    }
+
+    /// One last line, which says why there are no more. A stream that just broke would be asked
+    /// for again and again.
+    async fn give_up(&mut self, error: &io::Error, len: u64) -> io::Result<Bytes> {
+        let line = damaged(error) + "\n";
+        let html = logline::render_lines(line.as_bytes(), self.line().await.unwrap_or(1));
+        (self.offset, self.seen) = (len, len);
+        Ok(sse::event("log", Some(len), &html))
     }
 
     async fn render(&mut self, lines: &[u8]) -> io::Result<Bytes> {
@@ -99,8 +118,7 @@ impl LogEvents {
 }
 
 /// Line ends before byte `end`, read piece by piece.
-fn count_lines(file: &File, end: u64) -> io::Result<u64> {
-    use std::os::unix::fs::FileExt as _;
+fn count_lines(file: &LogFile, end: u64) -> io::Result<u64> {
     let (mut buffer, mut at, mut lines) = (vec![0; CHUNK], 0_u64, 0);
     while at < end {
         let read = file.read_at(&mut buffer, at)?;

@@ -1,0 +1,225 @@
+//! Logs before and after they are compressed: every answer stays the same, byte for byte.
+
+use super::appliance::{Ask, Person, Running};
+use flate2::read::GzDecoder;
+use img::domain::{JobId, StateKind};
+use std::{
+    io::Read as _,
+    time::{Duration, Instant},
+};
+
+const JOB: JobId = JobId::FIRST;
+
+/// Something to come from the disk; what there is to wait for takes milliseconds.
+async fn until(what: &str, mut there: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !there() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "no {what}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+/// An appliance with one job that has ended, whose log is `text`.
+async fn with_log(text: &[u8]) -> (Running, Person) {
+    let running = Running::with_runner(|_| {}).await;
+    let ann = running.user("ann", Some("Submitters")).await;
+    let person = running.session(&ann, false).await;
+    let fields = [
+        ("source", "upload"),
+        ("name", "my-core"),
+        ("runner", "hostile"),
+        ("image_type", "raw"),
+        ("arch", "x86_64"),
+        ("queue", "web"),
+        ("option.size", "7"),
+        ("action", "submit"),
+    ];
+    let file = Some(("core.word", "hello world\n".as_bytes()));
+    let form = Ask::new("POST", "/submit", &person).multipart(&person.csrf(), &fields, file);
+    assert_eq!(running.ask(form).await.status, 303);
+    let app = running.appliance.app().clone();
+    let ended = |app: &img::app::App| {
+        let kind = app.store().job(JOB).unwrap().unwrap().state.kind();
+        !matches!(kind, StateKind::Queued | StateKind::Building)
+    };
+    until("end of the job", || ended(&app)).await;
+    // What it printed makes way for more.
+    let job = app.data().job_dir(JOB).unwrap();
+    job.remove_file("log").unwrap();
+    job.remove_file("log.idx").unwrap();
+    app.data().append_log(JOB).unwrap().append(text, 1_000).unwrap();
+    (running, person)
+}
+
+fn lines() -> Vec<u8> {
+    let line = |n: u64| {
+        let word = n.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        format!("\x1b[3{}m{n:>6}\x1b[0m unpacking <part> {word:016x} ä\n", n % 8).into_bytes()
+    };
+    (0..16_000).flat_map(line).collect()
+}
+
+async fn compress(running: &Running) {
+    let app = running.appliance.app();
+    app.compress_old_logs();
+    let gone = || app.data().job_dir(JOB).unwrap().open_file("log").is_err();
+    until("compressed log", gone).await;
+    app.data().job_dir(JOB).unwrap().open_file("log.gz").unwrap();
+}
+
+/// Status, the headers that say what the body is, and the body.
+async fn answer(running: &Running, ask: Ask) -> (u16, Vec<Option<String>>, Vec<u8>) {
+    let (head, body) = running.bytes(ask).await;
+    let names =
+        ["etag", "content-length", "content-range", "content-type", "accept-ranges", "vary"];
+    let headers = names.map(|name| head.header(name).map(str::to_owned)).to_vec();
+    (head.status, headers, body)
+}
+
+/// The lines of a log on a page; the rest has times in it.
+fn shown(page: &[u8]) -> &[u8] {
+    let find = |what: &[u8], from: usize| {
+        page[from..].windows(what.len()).position(|w| w == what).map(|at| from + at)
+    };
+    let begin = find(b"data-lines", 0).expect("lines on the page");
+    &page[begin..find(b"</pre>", begin).or(find(b"</ol>", begin)).expect("their end")]
+}
+
+fn with(path: &str, person: &Person, name: &str, value: &str) -> Ask {
+    let mut ask = Ask::get(path, person);
+    ask.headers.push((name.into(), value.into()));
+    ask
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_answer_is_the_same_before_and_after_compression() {
+    let text = lines();
+    let (running, ann) = with_log(&text).await;
+    let len = text.len();
+    let raw = "/jobs/1/log.txt";
+    let name = img::domain::UserName::new("ann").unwrap();
+    let token = running.token(&name, &[img::domain::Verb::ViewJobs]).await;
+    let mut asks = vec![
+        Ask::get(raw, &ann),
+        Ask::new("HEAD", raw, &ann),
+        Ask::get("/api/v1/jobs/1/log", &token),
+        Ask::get("/jobs/1/log.txt?follow=1", &ann),
+        Ask::get("/api/v1/jobs/1/log?from=262143&follow=1", &token),
+        with(raw, &ann, "If-None-Match", &format!("\"log-1-{len}\"")),
+        with("/jobs/1/events", &ann, "Last-Event-ID", "300000"),
+    ];
+    for from in [0, 1, 262_143, 262_144, 600_000, len - 1, len, len + 1] {
+        asks.push(Ask::get(&format!("{raw}?from={from}"), &ann));
+    }
+    for range in ["0-0", "0-", "262143-262145", "100000-699999", "-1", "-300000", "99999999-"] {
+        asks.push(with(raw, &ann, "Range", &format!("bytes={range}")));
+    }
+    let pages = ["from=1", "from=7777", "from=15999", "line=1", "line=9000", "line=99999"];
+    let mut before = Vec::new();
+    for ask in &asks {
+        before.push(answer(&running, ask.clone()).await);
+    }
+    let mut pages_before = Vec::new();
+    for page in pages {
+        let page = answer(&running, Ask::get(&format!("/jobs/1/log?{page}"), &ann)).await;
+        assert_eq!(page.0, 200);
+        pages_before.push(shown(&page.2).to_vec());
+    }
+    assert!(before[0].2 == text, "the log itself");
+    compress(&running).await;
+    for (ask, before) in asks.iter().zip(&before) {
+        let after = answer(&running, ask.clone()).await;
+        let what = format!("{} {:?}", ask.path, ask.headers);
+        assert!(matches!(after.0, 200 | 206 | 304 | 416), "{what}: {}", after.0);
+        assert_eq!((after.0, &after.1), (before.0, &before.1), "{what}");
+        if ask.path == "/jobs/1/events" {
+            // The events around the log's have times in them.
+            let log = |body: &[u8]| {
+                let body = String::from_utf8_lossy(body).into_owned();
+                let is_log = |event: &&str| event.contains("event: log");
+                body.split("\n\n").filter(is_log).map(str::to_owned).collect::<Vec<_>>()
+            };
+            assert!(log(&after.2) == log(&before.2) && !log(&after.2).is_empty(), "{what}");
+        } else {
+            assert!(after.2 == before.2, "{what}: another body");
+        }
+    }
+    for (page, before) in pages.iter().zip(&pages_before) {
+        let after = answer(&running, Ask::get(&format!("/jobs/1/log?{page}"), &ann)).await;
+        assert!(shown(&after.2) == before, "{page}");
+    }
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_accepts_gzip_gets_a_compressed_log_as_it_lies() {
+    let text = lines();
+    let (running, ann) = with_log(&text).await;
+    let ask = || with("/jobs/1/log.txt", &ann, "Accept-Encoding", "gzip, br");
+    let (plain, body) = running.bytes(ask()).await;
+    assert!(plain.header("content-encoding").is_none() && body == text, "not compressed yet");
+    assert_eq!(plain.header("vary"), Some("accept-encoding"));
+    compress(&running).await;
+    let (packed, body) = running.bytes(ask()).await;
+    assert_eq!(packed.header("content-encoding"), Some("gzip"));
+    assert_eq!(packed.header("vary"), Some("accept-encoding"));
+    assert_eq!(packed.header("content-length"), Some(body.len().to_string().as_str()));
+    assert!(body.len() < text.len() / 2);
+    let mut unpacked = Vec::new();
+    // Reads one member only, as browsers do.
+    GzDecoder::new(body.as_slice()).read_to_end(&mut unpacked).unwrap();
+    assert!(unpacked == text);
+    let tag = packed.header("etag").unwrap();
+    assert_ne!(Some(tag), plain.header("etag"));
+
+    let mut again = ask();
+    again.headers.push(("If-None-Match".into(), tag.to_owned()));
+    assert_eq!(running.bytes(again).await.0.status, 304);
+    let mut other = ask();
+    other.headers.push(("If-None-Match".into(), plain.header("etag").unwrap().to_owned()));
+    assert_eq!(running.bytes(other).await.0.status, 200);
+    let mut head = ask();
+    head.method = "HEAD".into();
+    let (head, nothing) = running.bytes(head).await;
+    assert_eq!(head.header("content-length"), packed.header("content-length"));
+    assert!(nothing.is_empty());
+
+    let mut part = ask();
+    part.headers.push(("Range".into(), "bytes=5-9".into()));
+    let (part, body) = running.bytes(part).await;
+    assert_eq!((part.status, part.header("content-encoding")), (206, None));
+    assert_eq!(body, &text[5..10]);
+    for path in ["/jobs/1/log.txt?from=7", "/jobs/1/log.txt?follow=1"] {
+        let (flowing, _) = running.bytes(with(path, &ann, "Accept-Encoding", "gzip")).await;
+        assert_eq!(flowing.header("content-encoding"), None, "{path}");
+    }
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_log_shows_what_can_be_read_and_says_what_cannot() {
+    let text = lines();
+    let (running, ann) = with_log(&text).await;
+    compress(&running).await;
+    let path = running.appliance.app().data().root().join("jobs/00000001/log.gz");
+    let mut gz = std::fs::read(&path).unwrap();
+    // In the second of three members.
+    let middle = gz.len() / 2;
+    gz[middle] ^= 0xff;
+    std::fs::write(&path, gz).unwrap();
+    let said = "log.gz is damaged: bytes 262144 to 524288 of the log cannot be read";
+    for (page, damaged) in [("from=1", false), ("line=7000", true), ("from=15500", false)] {
+        let page = running.get(&format!("/jobs/1/log?{page}"), &ann).await;
+        assert_eq!(page.status, 200, "{}", page.body);
+        assert_eq!(page.body.contains(said), damaged, "{}", page.body);
+    }
+    let (head, body) = running.bytes(Ask::get("/jobs/1/log.txt", &ann)).await;
+    assert_eq!(head.header("content-length"), Some(text.len().to_string().as_str()));
+    assert!(body == text[..262_144], "the transfer breaks where the log does");
+    let part = with("/jobs/1/log.txt", &ann, "Range", "bytes=600000-");
+    assert!(running.bytes(part).await.1 == text[600_000..]);
+    let events = Ask::get("/jobs/1/events?from=0", &ann);
+    let events = String::from_utf8(running.bytes(events).await.1).unwrap();
+    assert!(events.contains(said) && events.ends_with("event: end\ndata: \n\n"), "{events}");
+    running.end().await;
+}
