@@ -1,6 +1,6 @@
 //! Runner caches: `cache/<runner>/`, kept below a size, what was used longest ago goes first.
 
-use super::{DataDir, Dir, EntryKind, Removed, dir::allocated};
+use super::{DataDir, Dir, EntryKind, Removed};
 use rustix::fs::{AtFlags, statat};
 use std::{ffi::OsStr, path::PathBuf};
 
@@ -13,7 +13,6 @@ const DEEPEST: usize = 32;
 struct Found {
     /// Seconds since the epoch at which it was last read or written.
     used: i64,
-    bytes: u64,
     path: PathBuf,
 }
 
@@ -26,18 +25,17 @@ impl DataDir {
     /// Removes files from the caches of all runners but `busy` until at most `budget` bytes are
     /// left, the one that was used longest ago first. Empty directories stay.
     pub fn trim_cache(&self, budget: u64, busy: &[String], breathe: &mut dyn FnMut()) -> Removed {
-        let mut found = Vec::new();
-        let mut kept = 0;
+        let mut found: Vec<Found> = Vec::new();
         let mut done = Removed::default();
         for runner in self.cache().names(usize::MAX).unwrap_or_default() {
-            let Ok(dir) = self.cache().open_dir(&runner) else { continue };
             if busy.iter().any(|busy| runner == busy.as_str()) {
-                kept += dir.usage(LOOKED_AT).0;
-            } else {
+                continue;
+            }
+            if let Ok(dir) = self.cache().open_dir(&runner) {
                 look(&dir, &PathBuf::from(&runner), 0, &mut found);
             }
         }
-        let mut bytes = kept + found.iter().map(|f: &Found| f.bytes).sum::<u64>();
+        let mut bytes = self.cache_usage();
         found.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
         for file in found {
             if bytes <= budget {
@@ -78,7 +76,7 @@ fn look(dir: &Dir, path: &std::path::Path, depth: usize, found: &mut Vec<Found>)
 fn file(dir: &Dir, name: &OsStr, path: &std::path::Path) -> Option<Found> {
     let stat = statat(dir, name, AtFlags::SYMLINK_NOFOLLOW).ok()?;
     let used = stat.st_atime.max(stat.st_mtime);
-    Some(Found { used, bytes: allocated(&stat), path: path.join(name) })
+    Some(Found { used, path: path.join(name) })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod records;
 use super::{AuditRecord, SessionRecord, Store, StoreError, TokenRecord, Tx};
 use crate::domain::{
     Arch, Artifact, Cause, Failure, ImageTypeId, Job, JobId, JobName, JobState, QueueName, Role,
-    RunnerId, StateKind, Timestamp, User, UserName, Verbs,
+    RunnerId, StateKind, Timestamp, User, UserName, Verb, Verbs,
     job::{BuildResult, Request},
 };
 use std::sync::{
@@ -141,6 +141,18 @@ pub(super) fn full_job(number: u64) -> Job {
     }
 }
 
+/// The verbs of the first store format.
+const OLD_VERBS: [Verb; 8] = [
+    Verb::ViewJobs,
+    Verb::Submit,
+    Verb::CancelOwn,
+    Verb::CancelAny,
+    Verb::Launch,
+    Verb::PrivilegedDefinitions,
+    Verb::ViewHealth,
+    Verb::Backup,
+];
+
 pub(super) fn user(name: &str) -> User {
     User {
         name: UserName::new(name).unwrap(),
@@ -152,7 +164,8 @@ pub(super) fn user(name: &str) -> User {
         superuser: true,
         must_set_password: true,
         groups: vec![crate::domain::GroupName::new("Image builders").unwrap()],
-        verbs: Verbs::all(),
+        // What there was when the fixture of an old store was written.
+        verbs: OLD_VERBS.into_iter().collect(),
         created: at(1),
         last_login: Some(at(2)),
     }
