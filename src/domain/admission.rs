@@ -1,0 +1,97 @@
+//! Which waiting jobs the disk and the quotas let start: a box must never fill up because of what
+//! it starts.
+//!
+//! Every check is a function from numbers to a [`Hold`]; [`holds`] has them in their one order.
+
+mod ballast;
+mod quota;
+mod size;
+#[cfg(test)]
+mod tests;
+mod volume;
+
+pub use ballast::{Ballast, BallastStep, ballast_step};
+pub use quota::{Quota, QuotaRefusal, kept_bytes};
+pub use size::{Exact, Rounded};
+pub use volume::{Level, Space, Summons, Thresholds, ThresholdsError, Turn, Volume};
+
+use super::{Hold, QueueName, UserName};
+
+/// The most bytes builds of one recipe have held.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Peaks {
+    /// Of builds that ended well; `None` if none did.
+    pub whole: Option<u64>,
+    /// Of builds that were cut short: one that goes on longer needs at least that.
+    pub cut_short: Option<u64>,
+}
+
+impl Peaks {
+    /// True if nothing is known of the recipe.
+    pub fn is_empty(self) -> bool {
+        self.whole.is_none()
+    }
+}
+
+/// Bytes a job is taken to need: 1.3 times the peak seen for its recipe, else what its runner
+/// estimates, else `unknown`; never less than builds that were cut short have held.
+pub fn need(peaks: Peaks, estimate: Option<u64>, unknown: u64) -> u64 {
+    let by_recipe = peaks.whole.map(with_margin).or(estimate).unwrap_or(unknown);
+    by_recipe.max(peaks.cut_short.map_or(0, with_margin))
+}
+
+/// Peaks are sampled and repositories grow: three tenths more than was seen.
+fn with_margin(peak: u64) -> u64 {
+    u64::try_from(u128::from(peak) * 13 / 10).unwrap_or(u64::MAX)
+}
+
+/// What building jobs may still write: for each its need and what it has written already.
+pub fn reserved(building: impl IntoIterator<Item = (u64, u64)>) -> u64 {
+    let left = building.into_iter().map(|(need, written)| need.saturating_sub(written));
+    left.fold(0, u64::saturating_add)
+}
+
+/// A job that asks to start, and what is so at that moment.
+#[derive(Clone, Debug)]
+pub struct Request<'a> {
+    /// Whose it is.
+    pub user: &'a UserName,
+    /// Where it waits.
+    pub queue: &'a QueueName,
+    /// Bytes it is taken to need, see [`need`].
+    pub need: u64,
+    /// Bytes that building jobs may still write, see [`reserved`].
+    pub reserved: u64,
+    /// Jobs of the user that build now.
+    pub user_running: u32,
+    /// Bytes of the user's images.
+    pub user_bytes: u64,
+    /// Bytes of the queue's images.
+    pub queue_bytes: u64,
+    /// When the next cleanup comes, for people; `None` if that is not known.
+    pub next_cleanup: Option<&'a str>,
+}
+
+/// Why the job may not start now: every reason, in the order in which they are told. What keeps
+/// all jobs comes before what keeps one user's, and that before what keeps this one.
+pub fn holds<'a>(
+    volume: &'a Volume,
+    quota: &'a Quota,
+    request: &'a Request<'a>,
+) -> impl Iterator<Item = Hold> + 'a {
+    let checks: [fn(&Volume, &Quota, &Request<'_>) -> Option<Hold>; 7] = [
+        |volume, _, _| volume.unknown(),
+        |volume, _, request| volume.low_hold(request.next_cleanup),
+        |_, quota, request| quota.running(request),
+        |_, quota, request| quota.user_kept(request),
+        |_, quota, request| quota.queue_kept(request),
+        |volume, _, request| volume.too_small(request),
+        |volume, _, request| volume.no_room(request),
+    ];
+    checks.into_iter().filter_map(move |check| check(volume, quota, request))
+}
+
+/// The first of [`holds`]: `None` lets the job start.
+pub fn hold(volume: &Volume, quota: &Quota, request: &Request<'_>) -> Option<Hold> {
+    holds(volume, quota, request).next()
+}
