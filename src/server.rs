@@ -1,13 +1,13 @@
 //! Puts the parts together and stops them in order: the only file that knows them all.
 
 use crate::{
-    app::{App, Parts, QueueLimits, Settings},
+    app::{App, DiskSettings, Parts, QueueLimits, Settings},
     builder::{Builder, BuilderConfig},
     config::{Config, LogFormat, Sandbox},
     domain::Timestamp,
     files::DataDir,
     plugin::{Catalog, CatalogConfig, Grant, Watch},
-    scheduler::{Chores, Dispatcher, DispatcherConfig, Recovered, recover},
+    scheduler::{Chores, Dispatcher, DispatcherConfig, Recovered, Sampler, recover},
     store::Store,
     web,
 };
@@ -67,7 +67,9 @@ pub struct Appliance {
     server: tokio::task::JoinHandle<()>,
     dispatcher: tokio::task::JoinHandle<()>,
     chores: tokio::task::JoinHandle<()>,
-    /// Tells the server to end: later than the builds, whose watchers it serves.
+    sampler: tokio::task::JoinHandle<()>,
+    /// Tells the server to end: later than the builds, whose watchers it serves. The disk is
+    /// looked at as long, since builds fill it to the end.
     close: watch::Sender<bool>,
     _plugins: Option<Watch>,
 }
@@ -85,6 +87,9 @@ impl Appliance {
         let opened = tokio::task::spawn_blocking(move || open(&opened)).await??;
         let Opened { app, wishes, builder, recovered } = opened;
 
+        // Before anything starts: what the first look says holds from the first job on.
+        let mut sampler = Sampler::new(app.clone(), now);
+        sampler.tick().await;
         let start = Arc::new(move |order| builder.start(order));
         let dispatcher =
             Dispatcher::new(app.clone(), start, now, dispatcher_config(&config), recovered.waiting);
@@ -101,6 +106,7 @@ impl Appliance {
             .context("the service cannot listen")?;
         let addresses = server.addresses().to_vec();
         let (close, closing) = watch::channel(false);
+        let sampler = tokio::spawn(sampler.run(close.subscribe()));
         let server = tokio::spawn(async move { server.run(closing, CONNECTIONS_CAP).await });
         let dispatching = stopped.clone();
         let dispatcher = tokio::spawn(dispatcher.run(wishes, dispatching));
@@ -110,7 +116,7 @@ impl Appliance {
                 tracing::error!(%error, "chores do not run any more");
             }
         });
-        Ok(Self { app, addresses, server, dispatcher, chores, close, _plugins: plugins })
+        Ok(Self { app, addresses, server, dispatcher, chores, sampler, close, _plugins: plugins })
     }
 
     /// The TCP addresses it listens on.
@@ -135,6 +141,7 @@ impl Appliance {
         // Nobody listening any more is as good as told.
         let _ = self.close.send(true);
         broke("the server", self.server.await);
+        broke("the look at the disk", self.sampler.await);
         let app = self.app;
         let closed = tokio::task::spawn_blocking(move || app.store().close()).await;
         match closed {
@@ -180,7 +187,7 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
         tracing::warn!("left by the last run: {found}");
     }
     remarks.extend(swept);
-    let settings = settings(config, remarks);
+    let settings = settings(config, remarks)?;
     let (app, wishes) = App::new(Parts { store, data, catalog, settings })?;
     let code = app.first_start(&queue_limits(config), now())?;
     keep_first_code(&app, code)?;
@@ -255,8 +262,17 @@ fn queue_limits(config: &Config) -> QueueLimits {
     }
 }
 
-fn settings(config: &Config, swept: Vec<String>) -> Settings {
-    Settings {
+fn disk_settings(config: &Config) -> anyhow::Result<DiskSettings> {
+    Ok(DiskSettings {
+        thresholds: config.disk.thresholds().context("[disk]")?,
+        quota: config.quota.quota(),
+        unknown_need: config.disk.unknown_need.get(),
+        ballast: config.disk.ballast.get(),
+    })
+}
+
+fn settings(config: &Config, swept: Vec<String>) -> anyhow::Result<Settings> {
+    Ok(Settings {
         definition_limit: config.limits.definition.get(),
         session_idle: config.sessions.idle.get(),
         session_absolute: config.sessions.absolute.get(),
@@ -267,9 +283,10 @@ fn settings(config: &Config, swept: Vec<String>) -> Settings {
             Sandbox::Off => "off".into(),
         },
         slots: config.build.slots,
+        disk: disk_settings(config)?,
         started: now(),
         swept,
-    }
+    })
 }
 
 fn start_log(config: &Config) {

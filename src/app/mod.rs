@@ -3,6 +3,7 @@
 #![warn(missing_docs)]
 
 mod board;
+mod disk;
 mod errand;
 mod errors;
 mod first_start;
@@ -18,6 +19,7 @@ mod views;
 pub use crate::files::LogIndex;
 pub use crate::store::{Counts, Cursor, JobFilter, SessionRecord, TokenRecord};
 pub use board::*;
+pub use disk::{DiskSettings, DiskState};
 pub use errand::{Chore, Errand};
 pub use errors::*;
 pub use first_start::QueueLimits;

@@ -1,6 +1,6 @@
 //! The one object pages, API and command line talk to.
 
-use super::{AppError, Board, Text, Wish, errand::Errands};
+use super::{AppError, Board, DiskSettings, Text, Wish, errand::Errands};
 use crate::{
     accounts::{Hasher, Throttle},
     domain::{Actor, Timestamp, UserName, Verbs},
@@ -35,6 +35,8 @@ pub struct Settings {
     pub sandbox: String,
     /// Jobs that may build at once, for the health page.
     pub slots: u32,
+    /// What decides which jobs may start.
+    pub disk: DiskSettings,
     /// When the service started.
     pub started: Timestamp,
     /// What the last run had left behind, one sentence each.
@@ -97,9 +99,10 @@ impl App {
     /// Never in practice: only if the built-in name of the console were no name.
     pub fn new(parts: Parts) -> Result<(Self, mpsc::UnboundedReceiver<Wish>), AppError> {
         let (wishes, receiver) = mpsc::unbounded_channel();
+        let board = Arc::new(Board::new(parts.settings.disk.clone()));
         let inner = Inner {
             parts,
-            board: Arc::default(),
+            board,
             wishes,
             hasher: Hasher::default(),
             throttle: Mutex::default(),

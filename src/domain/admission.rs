@@ -72,6 +72,8 @@ pub struct Request<'a> {
     pub next_cleanup: Option<&'a str>,
 }
 
+type Check = fn(&Volume, &Quota, &Request<'_>) -> Option<Hold>;
+
 /// Why the job may not start now: every reason, in the order in which they are told. What keeps
 /// all jobs comes before what keeps one user's, and that before what keeps this one.
 pub fn holds<'a>(
@@ -79,7 +81,7 @@ pub fn holds<'a>(
     quota: &'a Quota,
     request: &'a Request<'a>,
 ) -> impl Iterator<Item = Hold> + 'a {
-    let checks: [fn(&Volume, &Quota, &Request<'_>) -> Option<Hold>; 7] = [
+    let checks: [Check; 7] = [
         |volume, _, _| volume.unknown(),
         |volume, _, request| volume.low_hold(request.next_cleanup),
         |_, quota, request| quota.running(request),

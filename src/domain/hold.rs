@@ -52,7 +52,7 @@ pub enum Hold {
     },
     /// The user builds as many jobs as they may.
     #[error(
-        "{user} builds {running} jobs and may build {allowed} at once: this one starts when one of them ends"
+        "{user} may build {allowed} at once and builds {running}: this starts when one of theirs ends"
     )]
     UserRunning {
         /// The user.

@@ -22,7 +22,7 @@ pub struct Quota {
 pub enum QuotaRefusal {
     /// Too many jobs of the user wait.
     #[error(
-        "{waiting} jobs of {user} wait, and {allowed} may: try again when some have started, or cancel some"
+        "{user} may have {allowed} jobs waiting and has {waiting}: try again when some have started, or cancel some"
     )]
     UserQueued {
         /// The user.

@@ -65,7 +65,8 @@ pub struct Exact(pub u64);
 
 impl fmt::Display for Exact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let fits = UNITS.into_iter().find(|(unit, _)| self.0 >= *unit && self.0 % unit == 0);
+        let fits =
+            UNITS.into_iter().find(|(unit, _)| self.0 >= *unit && self.0.is_multiple_of(*unit));
         let (unit, name) = fits.unwrap_or((1, "B"));
         write!(f, "{}{name}", self.0 / unit)
     }
