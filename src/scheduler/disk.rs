@@ -36,12 +36,16 @@ const AGAIN: Duration = Duration::from_secs(60);
 const TELL: Duration = Duration::from_secs(5);
 
 /// What a look sees: the volume, and the bytes of the ballast if it is there.
-type Seen = (Space, Option<u64>);
+pub type Seen = (Space, Option<u64>);
+
+/// Looks at the volume; may block. The error is a sentence.
+pub type Look = Arc<dyn Fn() -> Result<Seen, String> + Send + Sync>;
 
 /// The one who looks.
 pub struct Sampler {
     app: App,
     clock: Clock,
+    look: Look,
     begun: Instant,
     looking: Option<JoinHandle<Result<Seen, String>>>,
     /// When pages were told last, on the sampler's clock.
@@ -67,9 +71,21 @@ struct BallastWork {
 impl Sampler {
     /// One that has not looked yet.
     pub fn new(app: App, clock: Clock) -> Self {
+        let (data, size) = (Arc::clone(app.data()), app.settings().disk.ballast);
+        let look = move || {
+            let space = data.space().map_err(|e| e.to_string())?;
+            let ballast = if size > 0 { data.ballast(size) } else { None };
+            Ok((Space { total: space.total, free: space.free }, ballast))
+        };
+        Self::with_look(app, clock, Arc::new(look))
+    }
+
+    /// One that sees what `look` says.
+    pub fn with_look(app: App, clock: Clock, look: Look) -> Self {
         Self {
             app,
             clock,
+            look,
             begun: Instant::now(),
             looking: None,
             told: None,
@@ -121,7 +137,7 @@ impl Sampler {
 
     /// One look and what follows from it.
     pub async fn tick(&mut self) {
-        match self.look().await {
+        match self.look_once().await {
             Ok((space, ballast)) => {
                 self.take(space);
                 self.tend_ballast(space, ballast).await;
@@ -130,15 +146,11 @@ impl Sampler {
         }
     }
 
-    async fn look(&mut self) -> Result<Seen, String> {
-        let app = &self.app;
+    async fn look_once(&mut self) -> Result<Seen, String> {
+        let look = &self.look;
         let looking = self.looking.get_or_insert_with(|| {
-            let (data, size) = (Arc::clone(app.data()), app.settings().disk.ballast);
-            spawn_blocking(move || {
-                let space = data.space().map_err(|e| e.to_string())?;
-                let ballast = if size > 0 { data.ballast(size) } else { None };
-                Ok((Space { total: space.total, free: space.free }, ballast))
-            })
+            let look = Arc::clone(look);
+            spawn_blocking(move || look())
         });
         let Ok(looked) = timeout(PATIENCE, looking).await else {
             return Err(format!("it has not answered for {} s", PATIENCE.as_secs()));
@@ -305,3 +317,6 @@ fn say(turn: &Turn, space: Space, thresholds: &Thresholds) {
         ),
     }
 }
+
+#[cfg(test)]
+mod tests;

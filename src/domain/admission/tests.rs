@@ -53,7 +53,7 @@ fn thresholds_that_contradict_each_other_name_the_keys_and_the_values() {
 #[test]
 fn a_low_volume_says_how_much_is_free_how_much_must_be_and_what_frees_it() {
     let (user, queue) = (user(), web());
-    let low = volume(100 * GIB, 31 * GIB / 10);
+    let low = volume(100 * GIB, 3 * GIB + GIB / 8);
     let mut asked = request(&user, &queue, GIB);
     assert_eq!(
         told(&low, &Quota::default(), &asked),

@@ -1,0 +1,174 @@
+use super::*;
+use crate::{
+    app::{DiskSettings, Errand, Parts, Settings},
+    domain::{Timestamp, admission::Quota},
+    files::DataDir,
+    plugin::{Catalog, CatalogConfig, Limits},
+    store::Store,
+};
+use std::sync::Mutex;
+use tokio::sync::mpsc::{UnboundedReceiver, error::TryRecvError};
+
+const MIB: u64 = 1 << 20;
+const SIZE: u64 = MIB;
+
+/// A sampler whose volume the test makes up; it goes on to use real files for the ballast.
+struct Bench {
+    sampler: Sampler,
+    errands: UnboundedReceiver<Errand>,
+    free: Arc<Mutex<Result<u64, String>>>,
+    dir: tempfile::TempDir,
+}
+
+impl Bench {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let data = Arc::new(DataDir::open(&dir.path().join("data")).unwrap());
+        let (store, _) = Store::open(&data.root().join("db")).unwrap();
+        let catalog_config = CatalogConfig {
+            plugin_dir: data.root().join("plugins"),
+            cache_dir: data.root().join("cwasm"),
+            ..CatalogConfig::default()
+        };
+        let catalog = Catalog::open_with(catalog_config, Limits::default(), Vec::new()).unwrap();
+        let settings = settings();
+        let parts = Parts { store, data, catalog: Arc::new(catalog), settings };
+        let (app, _) = App::new(parts).unwrap();
+        let free = Arc::new(Mutex::new(Ok(500 * MIB)));
+        let (seen, data) = (Arc::clone(&free), Arc::clone(app.data()));
+        let look = move || {
+            let free = seen.lock().unwrap().clone()?;
+            Ok((Space { total: 1000 * MIB, free }, data.ballast(SIZE)))
+        };
+        let errands = app.take_errands().unwrap();
+        let sampler = Sampler::with_look(app, || Timestamp::from_millis(5), Arc::new(look));
+        Self { sampler, errands, free, dir }
+    }
+
+    async fn see(&mut self, free: Result<u64, &str>) {
+        *self.free.lock().unwrap() = free.map_err(str::to_owned);
+        self.sampler.tick().await;
+    }
+
+    /// Ticks until the ballast is as it should be; making it is work beside the ticks.
+    async fn until(&mut self, ballast: Ballast) {
+        for _ in 0..10_000 {
+            if self.sampler.app.disk().ballast == ballast {
+                return;
+            }
+            self.sampler.tick().await;
+            tokio::task::yield_now().await;
+        }
+        panic!("the ballast stays {:?}", self.sampler.app.disk().ballast);
+    }
+
+    fn cleanups(&mut self) -> usize {
+        let mut asked = 0;
+        loop {
+            match self.errands.try_recv() {
+                Ok(errand) => {
+                    assert_eq!(
+                        (errand.chore, errand.trigger),
+                        (Chore::Cleanup, Trigger::Watermark)
+                    );
+                    asked += 1;
+                }
+                Err(TryRecvError::Empty | TryRecvError::Disconnected) => return asked,
+            }
+        }
+    }
+}
+
+fn settings() -> Settings {
+    Settings {
+        definition_limit: 1,
+        session_idle: Duration::from_secs(1),
+        session_absolute: Duration::from_secs(1),
+        first_login: Duration::from_secs(1),
+        hosts: Vec::new(),
+        sandbox: String::new(),
+        slots: 1,
+        disk: DiskSettings {
+            thresholds: Thresholds::new(100 * MIB, 200 * MIB, 10 * MIB).unwrap(),
+            quota: Quota::default(),
+            unknown_need: 1,
+            ballast: SIZE,
+        },
+        started: Timestamp::default(),
+        swept: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn a_volume_that_becomes_low_calls_for_one_cleanup_and_an_emergency_for_another() {
+    let mut bench = Bench::new();
+    bench.see(Ok(100 * MIB)).await;
+    assert_eq!(bench.cleanups(), 0);
+    bench.see(Ok(99 * MIB)).await;
+    bench.see(Ok(98 * MIB)).await;
+    assert_eq!(bench.cleanups(), 1);
+    assert_eq!(bench.sampler.app.disk().level, Level::Low);
+    bench.see(Ok(9 * MIB)).await;
+    assert_eq!(bench.cleanups(), 1);
+    assert_eq!(bench.sampler.app.disk().level, Level::Emergency);
+    bench.see(Ok(199 * MIB)).await;
+    assert!(bench.sampler.app.disk().holds());
+    bench.see(Ok(200 * MIB)).await;
+    assert!(!bench.sampler.app.disk().holds());
+    assert_eq!(bench.cleanups(), 0);
+}
+
+#[tokio::test]
+async fn a_volume_that_cannot_be_looked_at_keeps_its_state_until_it_answers_again() {
+    let mut bench = Bench::new();
+    bench.see(Ok(300 * MIB)).await;
+    bench.see(Err("it was pulled out")).await;
+    bench.see(Err("it was pulled out")).await;
+    let disk = bench.sampler.app.disk();
+    assert_eq!(disk.lost.as_deref(), Some("it was pulled out"));
+    assert_eq!(disk.space.map(|s| s.free), Some(300 * MIB));
+    assert!(disk.holds());
+    bench.see(Ok(300 * MIB)).await;
+    assert!(!bench.sampler.app.disk().holds());
+}
+
+#[tokio::test]
+async fn the_ballast_is_made_given_up_when_the_volume_is_full_and_made_again() {
+    let mut bench = Bench::new();
+    let file = bench.dir.path().join("data/ballast");
+    bench.see(Ok(500 * MIB)).await;
+    bench.until(Ballast::There(SIZE)).await;
+    assert_eq!(std::fs::metadata(&file).unwrap().len(), SIZE);
+    bench.see(Ok(SIZE / 2 - 1)).await;
+    assert!(!file.exists());
+    assert_eq!(bench.sampler.app.disk().ballast, Ballast::Released(Timestamp::from_millis(5)));
+    bench.see(Ok(200 * MIB)).await;
+    bench.sampler.tick().await;
+    assert!(!file.exists(), "there is not room for it beside what jobs need");
+    bench.see(Ok(200 * MIB + SIZE)).await;
+    bench.until(Ballast::There(SIZE)).await;
+    assert!(file.exists());
+}
+
+#[tokio::test]
+async fn a_ballast_that_somebody_removed_is_noticed_and_one_of_the_last_run_is_taken_over() {
+    let mut bench = Bench::new();
+    let data = Arc::clone(bench.sampler.app.data());
+    assert!(data.make_ballast(SIZE, || true).unwrap());
+    bench.see(Ok(0)).await;
+    assert!(matches!(bench.sampler.app.disk().ballast, Ballast::Released(_)));
+    bench.see(Ok(500 * MIB)).await;
+    bench.until(Ballast::There(SIZE)).await;
+    data.release_ballast().unwrap();
+    bench.see(Ok(50 * MIB)).await;
+    assert_eq!(bench.sampler.app.disk().ballast, Ballast::Missing);
+}
+
+#[tokio::test]
+async fn what_is_left_of_an_unfinished_ballast_gives_back_its_room() {
+    let mut bench = Bench::new();
+    let file = bench.dir.path().join("data/ballast");
+    std::fs::write(&file, "half").unwrap();
+    bench.see(Ok(50 * MIB)).await;
+    assert!(!file.exists());
+}
