@@ -8,5 +8,6 @@
 )]
 
 mod appliance;
+mod disk;
 mod journeys;
 mod matrix;
