@@ -153,7 +153,7 @@ impl Board {
 
     /// A job left the queue for a builder at `started`.
     pub fn begin(&self, job: &Job, started: Timestamp) {
-        let need = self.lock().room.need(job);
+        let need = self.lock().room.need(job).bytes;
         self.dequeue(&job.queue, job.id);
         let building = Building {
             queue: job.queue.clone(),

@@ -16,33 +16,73 @@ pub use size::{Exact, Rounded};
 pub use volume::{Level, Space, Summons, Thresholds, ThresholdsError, Turn, Volume};
 
 use super::{Hold, QueueName, UserName};
+use std::fmt;
 
 /// The most bytes builds of one recipe have held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Peaks {
     /// Of builds that ended well; `None` if none did.
     pub whole: Option<u64>,
-    /// Of builds that were cut short: one that goes on longer needs at least that.
+    /// Of the last build of the same definition, if that was cut short: one that goes on longer
+    /// needs at least that. Of a definition that was changed since it tells nothing.
     pub cut_short: Option<u64>,
 }
 
-impl Peaks {
-    /// True if nothing is known of the recipe.
-    pub fn is_empty(self) -> bool {
-        self.whole.is_none()
+/// What a job is taken to need, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// Bytes of scratch and output together.
+    pub bytes: u64,
+    /// Who says so.
+    pub source: NeedSource,
+}
+
+/// Where a need comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NeedSource {
+    /// Past builds of the recipe.
+    Recipe,
+    /// A build of the same definition that ended early.
+    CutShort,
+    /// The runner.
+    Estimate,
+    /// Nothing is known: the configuration.
+    Unknown,
+}
+
+impl fmt::Display for NeedSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Recipe => "builds of its recipe have held nearly as much",
+            Self::CutShort => "a build of the same definition held nearly as much before it failed",
+            Self::Estimate => "its runner's estimate",
+            Self::Unknown => "disk.unknown_need: nothing is known of it yet",
+        })
     }
 }
 
-/// Bytes a job is taken to need: 1.3 times the peak seen for its recipe, else what its runner
-/// estimates, else `unknown`; never less than builds that were cut short have held.
-pub fn need(peaks: Peaks, estimate: Option<u64>, unknown: u64) -> u64 {
-    let by_recipe = peaks.whole.map(with_margin).or(estimate).unwrap_or(unknown);
-    by_recipe.max(peaks.cut_short.map_or(0, with_margin))
+/// What a job is taken to need: 1.3 times the peak seen for its recipe, else what its runner
+/// estimates, else `unknown`; never less than a build of it that was cut short has held.
+///
+/// `usable` is what the volume has for builds when it is empty: the margin ends there, since a
+/// build that fitted before would else never start again.
+pub fn need(peaks: Peaks, estimate: Option<u64>, unknown: u64, usable: Option<u64>) -> Need {
+    let margin = |peak| with_margin(peak, usable);
+    let usual = match (peaks.whole, estimate) {
+        (Some(peak), _) => Need { bytes: margin(peak), source: NeedSource::Recipe },
+        (None, Some(bytes)) => Need { bytes, source: NeedSource::Estimate },
+        (None, None) => Need { bytes: unknown, source: NeedSource::Unknown },
+    };
+    match peaks.cut_short.map(margin) {
+        Some(bytes) if bytes > usual.bytes => Need { bytes, source: NeedSource::CutShort },
+        Some(_) | None => usual,
+    }
 }
 
 /// Peaks are sampled and repositories grow: three tenths more than was seen.
-fn with_margin(peak: u64) -> u64 {
-    u64::try_from(u128::from(peak) * 13 / 10).unwrap_or(u64::MAX)
+fn with_margin(peak: u64, usable: Option<u64>) -> u64 {
+    let more = u64::try_from(u128::from(peak) * 13 / 10).unwrap_or(u64::MAX);
+    more.min(usable.unwrap_or(more)).max(peak)
 }
 
 /// What building jobs may still write: for each its need and what it has written already.
@@ -58,8 +98,8 @@ pub struct Request<'a> {
     pub user: &'a UserName,
     /// Where it waits.
     pub queue: &'a QueueName,
-    /// Bytes it is taken to need, see [`need`].
-    pub need: u64,
+    /// What it is taken to need, see [`need`].
+    pub need: Need,
     /// Bytes that building jobs may still write, see [`reserved`].
     pub reserved: u64,
     /// Jobs of the user that build now.

@@ -1,6 +1,9 @@
 //! Why a queued job may not start now.
 
-use super::{QueueName, RunnerId, UserName, admission::Rounded};
+use super::{
+    QueueName, RunnerId, UserName,
+    admission::{NeedSource, Rounded},
+};
 use std::fmt;
 
 /// A reason why a queued job may not start now; shown to whoever waits.
@@ -94,11 +97,13 @@ pub enum Hold {
     },
     /// The volume is too small for the job, whatever is deleted.
     #[error(
-        "this is taken to need {need}, and the volume has {total} in all, {kept_free} of it kept free: it needs a larger volume, or a smaller disk.emergency_below or disk.unknown_need"
+        "this is taken to need {need} ({because}), and the volume has {total} in all, {kept_free} of it kept free: change the definition, or ask an administrator for a larger volume"
     )]
     DiskTooSmall {
         /// What the job is taken to need.
         need: Rounded,
+        /// Why.
+        because: NeedSource,
         /// What the volume has.
         total: Rounded,
         /// What starting jobs leave free.
@@ -106,12 +111,14 @@ pub enum Hold {
     },
     /// Too little is free for this job, beside those that build.
     #[error(
-        "this is taken to need {need}; of {free} free, running builds may still write {reserved} and {kept_free} are kept free: it starts when a build ends or images are deleted; {}",
+        "this is taken to need {need} ({because}); of {free} free, running builds may still write {reserved} and {kept_free} are kept free: it starts when a build ends or images are deleted; {}",
         Cleanup(next_cleanup)
     )]
     DiskRoom {
         /// What the job is taken to need.
         need: Rounded,
+        /// Why.
+        because: NeedSource,
         /// What is free.
         free: Rounded,
         /// What the jobs that build may still write.

@@ -114,7 +114,11 @@ async fn many_at_once_do_not_get_past_the_quota() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn images_count_until_they_are_gone() {
-    let running = Running::with_runner(|config| config.quota.user_bytes = Size::bytes(1)).await;
+    let running = Running::with_runner(|config| {
+        nothing_starts(config);
+        config.quota.user_bytes = Size::bytes(1);
+    })
+    .await;
     let app = running.appliance.app();
     let ann = running.user("ann", Some("Submitters")).await;
     let person = running.session(&ann, false).await;

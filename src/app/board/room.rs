@@ -6,7 +6,9 @@ use crate::{
     app::{Change, DiskSettings, DiskState},
     domain::{
         Hold, Job, JobId, Line, QueueName, StateKind, Timestamp, UserName,
-        admission::{self, Ballast, Peaks, QuotaRefusal, Request, Space, Turn, Volume, kept_bytes},
+        admission::{
+            self, Ballast, Need, Peaks, QuotaRefusal, Request, Space, Turn, Volume, kept_bytes,
+        },
     },
 };
 use std::{
@@ -27,6 +29,15 @@ struct Wants {
     estimate: Option<u64>,
 }
 
+/// What past builds of a recipe have held.
+#[derive(Default)]
+struct Past {
+    /// Those that ended well, newest last.
+    whole: VecDeque<u64>,
+    /// The last one that was cut short: SHA-256 of its definition, and its peak.
+    cut_short: Option<(String, u64)>,
+}
+
 #[derive(Default)]
 pub(super) struct Room {
     settings: DiskSettings,
@@ -35,8 +46,7 @@ pub(super) struct Room {
     since: Option<Timestamp>,
     ballast: Ballast,
     next_cleanup: Option<String>,
-    /// Newest last; true for a build that ended well.
-    peaks: HashMap<Recipe, VecDeque<(u64, bool)>>,
+    past: HashMap<Recipe, Past>,
     wants: HashMap<JobId, Wants>,
     /// Jobs that were let in and are not in line yet.
     coming: HashMap<UserName, u64>,
@@ -58,10 +68,11 @@ impl Room {
         self.wants.remove(&id);
     }
 
-    /// Bytes a waiting job is taken to need.
-    pub(super) fn need(&self, job: &Job) -> u64 {
+    /// What a waiting job is taken to need.
+    pub(super) fn need(&self, job: &Job) -> Need {
         let of = |recipe, estimate| {
-            admission::need(self.peaks(recipe), estimate, self.settings.unknown_need)
+            let peaks = self.peaks(recipe, &job.request.definition_sha256);
+            admission::need(peaks, estimate, self.settings.unknown_need, self.volume.usable())
         };
         match self.wants.get(&job.id) {
             Some(wants) => of(&wants.recipe, wants.estimate),
@@ -69,24 +80,30 @@ impl Room {
         }
     }
 
-    fn peaks(&self, recipe: &Recipe) -> Peaks {
-        let Some(seen) = self.peaks.get(recipe) else { return Peaks::default() };
-        let most = |whole| seen.iter().filter(|(_, w)| *w == whole).map(|(peak, _)| *peak).max();
-        Peaks { whole: most(true), cut_short: most(false) }
+    fn peaks(&self, recipe: &Recipe, definition: &str) -> Peaks {
+        let Some(past) = self.past.get(recipe) else { return Peaks::default() };
+        let same = past.cut_short.as_ref().filter(|(sha256, _)| sha256 == definition);
+        Peaks { whole: past.whole.iter().copied().max(), cut_short: same.map(|(_, peak)| *peak) }
     }
 
     fn remember_peak(&mut self, job: &Job) {
-        let peak = job.result.peak_disk;
+        let (peak, sha256) = (job.result.peak_disk, &job.request.definition_sha256);
         if peak == 0 {
             return;
         }
-        if self.peaks.len() >= RECIPES {
-            self.peaks.clear();
+        if self.past.len() >= RECIPES {
+            self.past.clear();
         }
-        let seen = self.peaks.entry(Recipe::of(job)).or_default();
-        seen.push_back((peak, job.state.kind() == StateKind::Done));
-        if seen.len() > REMEMBERED {
-            seen.pop_front();
+        let past = self.past.entry(Recipe::of(job)).or_default();
+        let same = past.cut_short.take_if(|(definition, _)| definition == sha256);
+        if job.state.kind() == StateKind::Done {
+            past.whole.push_back(peak);
+            if past.whole.len() > REMEMBERED {
+                past.whole.pop_front();
+            }
+        } else {
+            let before = same.map_or(0, |(_, peak)| peak);
+            past.cut_short = Some((sha256.clone(), peak.max(before)));
         }
     }
 
@@ -173,7 +190,7 @@ impl Board {
     /// True if nothing is known of what builds of this recipe hold, so that the runner's estimate
     /// is worth asking for.
     pub fn needs_estimate(&self, job: &Job) -> bool {
-        self.lock().room.peaks(&Recipe::of(job)).is_empty()
+        self.lock().room.peaks(&Recipe::of(job), "").whole.is_none()
     }
 
     /// Remembers the most bytes an ended build has held.

@@ -114,6 +114,28 @@ fn what_a_recipe_has_held_counts_more_than_the_runners_estimate() {
 }
 
 #[test]
+fn a_build_that_was_cut_short_tells_of_its_own_definition_only() {
+    let board = board(Quota::default());
+    let of = |id, sha256: &str| {
+        let mut job = job(id, "ann");
+        job.request.definition_sha256 = sha256.into();
+        job
+    };
+    let mut failed = of(1, "aa");
+    failed.state = JobState::Queued.cancel(ann(), Timestamp::default()).unwrap();
+    failed.result.peak_disk = 60 * GIB;
+    board.remember_peak(&failed);
+    let told = board.hold(&of(2, "aa"), Some(&web())).unwrap().to_string();
+    assert!(told.contains("a build of the same definition held nearly as much"), "{told}");
+    assert_eq!(board.hold(&of(3, "bb"), Some(&web())), None);
+    // Once it has ended well, that is what counts.
+    let mut whole = of(4, "aa");
+    (whole.state, whole.result.peak_disk) = (done(4, "ann", 0).state, GIB);
+    board.remember_peak(&whole);
+    assert_eq!(board.hold(&of(5, "aa"), Some(&web())), None);
+}
+
+#[test]
 fn a_low_volume_holds_until_there_is_more_than_it_was_low_with() {
     let board = board(Quota::default());
     let waiting = job(1, "ann");

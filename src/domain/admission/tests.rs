@@ -24,7 +24,7 @@ fn request<'a>(user: &'a UserName, queue: &'a QueueName, need: u64) -> Request<'
     Request {
         user,
         queue,
-        need,
+        need: Need { bytes: need, source: NeedSource::Estimate },
         reserved: 0,
         user_running: 0,
         user_bytes: 0,
@@ -75,7 +75,7 @@ fn room_is_what_is_free_without_what_builds_may_still_write_and_the_emergency_re
     asked.reserved += 1;
     assert_eq!(
         told(&roomy, &quota, &asked),
-        "this is taken to need 8.0 GiB; of 20.0 GiB free, running builds may still write 10.1 GiB \
+        "this is taken to need 8.0 GiB (its runner's estimate); of 20.0 GiB free, running builds may still write 10.1 GiB \
          and 2.0 GiB are kept free: it starts when a build ends or images are deleted; \
          cleanups come by themselves"
     );
@@ -86,7 +86,10 @@ fn a_job_that_never_fits_is_told_so() {
     let (user, queue) = (user(), web());
     let asked = request(&user, &queue, 30 * GIB);
     let said = told(&volume(31 * GIB, 31 * GIB), &Quota::default(), &asked);
-    assert!(said.contains("need 30.0 GiB, and the volume has 31.0 GiB in all"), "{said}");
+    assert!(
+        said.contains("need 30.0 GiB (its runner's estimate), and the volume has 31.0 GiB in all"),
+        "{said}"
+    );
     assert_eq!(told(&volume(32 * GIB, 32 * GIB), &Quota::default(), &asked), "starts");
 }
 
@@ -116,13 +119,24 @@ fn a_volume_that_is_lost_keeps_being_low() {
 #[test]
 fn need_is_the_recipes_peak_then_the_estimate_then_what_is_usual() {
     let seen = |whole, cut_short| Peaks { whole, cut_short };
-    assert_eq!(need(seen(Some(10 * GIB), None), Some(1), 4 * GIB), 13 * GIB);
-    assert_eq!(need(Peaks::default(), Some(3 * GIB), 4 * GIB), 3 * GIB);
-    assert_eq!(need(Peaks::default(), None, 4 * GIB), 4 * GIB);
+    let is = |peaks, estimate, bytes, source| {
+        assert_eq!(need(peaks, estimate, 4 * GIB, None), Need { bytes, source });
+    };
+    is(seen(Some(10 * GIB), None), Some(1), 13 * GIB, NeedSource::Recipe);
+    is(Peaks::default(), Some(3 * GIB), 3 * GIB, NeedSource::Estimate);
+    is(Peaks::default(), None, 4 * GIB, NeedSource::Unknown);
     // A build that was cut short may have had most of its way before it.
-    assert_eq!(need(seen(None, Some(10 * GIB)), Some(1), 4 * GIB), 13 * GIB);
-    assert_eq!(need(seen(None, Some(1)), None, 4 * GIB), 4 * GIB);
-    assert_eq!(need(seen(Some(u64::MAX), None), None, 0), u64::MAX);
+    is(seen(None, Some(10 * GIB)), Some(1), 13 * GIB, NeedSource::CutShort);
+    is(seen(None, Some(1)), None, 4 * GIB, NeedSource::Unknown);
+    is(seen(Some(u64::MAX), None), None, u64::MAX, NeedSource::Recipe);
+}
+
+#[test]
+fn a_build_that_fitted_before_is_never_too_large_because_of_the_margin() {
+    let peaks = Peaks { whole: Some(50 * GIB), cut_short: None };
+    assert_eq!(need(peaks, None, 0, Some(58 * GIB)).bytes, 58 * GIB);
+    assert_eq!(need(peaks, None, 0, Some(100 * GIB)).bytes, 65 * GIB);
+    assert_eq!(need(peaks, None, 0, Some(40 * GIB)).bytes, 50 * GIB);
 }
 
 #[test]

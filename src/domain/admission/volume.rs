@@ -192,13 +192,18 @@ impl Volume {
         })
     }
 
-    /// What starting jobs may use, on this volume, were it empty.
+    /// What it has for builds when nothing else is on it.
+    pub fn usable(&self) -> Option<u64> {
+        self.space.map(|s| s.total.saturating_sub(self.thresholds.emergency_below))
+    }
+
     pub(super) fn too_small(&self, request: &Request<'_>) -> Option<Hold> {
         let total = self.space?.total;
         let kept_free = self.thresholds.emergency_below;
-        let fits = request.need.saturating_add(kept_free) <= total;
+        let fits = request.need.bytes.saturating_add(kept_free) <= total;
         (!fits).then(|| Hold::DiskTooSmall {
-            need: Rounded::up(request.need),
+            need: Rounded::up(request.need.bytes),
+            because: request.need.source,
             total: Rounded::down(total),
             kept_free: Rounded::up(kept_free),
         })
@@ -207,9 +212,10 @@ impl Volume {
     pub(super) fn no_room(&self, request: &Request<'_>) -> Option<Hold> {
         let free = self.space?.free;
         let kept_free = self.thresholds.emergency_below;
-        let wanted = request.need.saturating_add(kept_free).saturating_add(request.reserved);
+        let wanted = request.need.bytes.saturating_add(kept_free).saturating_add(request.reserved);
         (wanted > free).then(|| Hold::DiskRoom {
-            need: Rounded::up(request.need),
+            need: Rounded::up(request.need.bytes),
+            because: request.need.source,
             free: Rounded::down(free),
             reserved: Rounded::up(request.reserved),
             kept_free: Rounded::up(kept_free),

@@ -1,9 +1,13 @@
 use super::*;
 use crate::{
     app::{DiskSettings, Errand, Parts, Settings},
-    domain::{Timestamp, admission::Quota},
+    domain::{
+        Arch, Artifact, ImageTypeId, Job, JobId, JobName, JobState, QueueName, Role, RunnerId,
+        Timestamp, UserName, admission::Quota, job,
+    },
     files::DataDir,
     plugin::{Catalog, CatalogConfig, Limits},
+    scheduler::recover,
     store::Store,
 };
 use std::sync::Mutex;
@@ -163,6 +167,58 @@ async fn a_ballast_that_somebody_removed_is_noticed_and_one_of_the_last_run_is_t
     data.release_ballast().unwrap();
     bench.see(Ok(50 * MIB)).await;
     assert_eq!(bench.sampler.app.disk().ballast, Ballast::Missing);
+}
+
+fn done(id: u64, owner: &str, bytes: u64) -> Job {
+    let at = Timestamp::default();
+    Job {
+        id: JobId::new(id).unwrap(),
+        name: JobName::new("handset").unwrap(),
+        owner: UserName::new(owner).unwrap(),
+        queue: QueueName::new("web").unwrap(),
+        runner: RunnerId::new("mic").unwrap(),
+        runner_version: String::new(),
+        runner_sha256: String::new(),
+        image_type: ImageTypeId::new("raw").unwrap(),
+        arch: Arch::new("i586").unwrap(),
+        priority: 0,
+        launched: false,
+        submitted: at,
+        retry_of: None,
+        request: job::Request::default(),
+        state: JobState::Queued.start(at).unwrap().finish(at).unwrap(),
+        result: job::BuildResult {
+            artifacts: vec![Artifact {
+                name: "a.raw".into(),
+                role: Role::Image,
+                label: String::new(),
+                size: bytes,
+                sha256: String::new(),
+            }],
+            peak_disk: bytes * 1000,
+            ..job::BuildResult::default()
+        },
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_counts_what_images_take_and_learns_what_recipes_need() {
+    let bench = Bench::new();
+    let app = &bench.sampler.app;
+    let jobs: Vec<_> =
+        (1..=1_100).map(|id| done(id, if id <= 100 { "bo" } else { "ann" }, 3)).collect();
+    let written = app.store().write(move |tx| jobs.iter().try_for_each(|job| tx.put_job(job)));
+    written.await.unwrap();
+    let bytes = |user: &str| app.bytes_of(&UserName::new(user).unwrap());
+    assert!(app.board().needs_estimate(&done(1, "ann", 0)));
+    recover(app, Timestamp::default()).unwrap();
+    assert!(!app.board().needs_estimate(&done(1, "ann", 0)));
+    assert_eq!(bytes("ann"), 0);
+    count_kept(app, || true).unwrap();
+    assert_eq!((bytes("ann"), bytes("bo")), (3_000, 300));
+    // Its end is the end of the count: a second one changes nothing.
+    count_kept(app, || true).unwrap();
+    assert_eq!((bytes("ann"), bytes("bo")), (3_000, 300));
 }
 
 #[tokio::test]
