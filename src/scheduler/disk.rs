@@ -193,9 +193,12 @@ impl Sampler {
 
     async fn tend_ballast(&mut self, space: Space, found: Option<u64>) {
         let settings = self.app.settings().disk.clone();
+        if self.ballast.making.is_some() {
+            // What was seen meanwhile is half a ballast: it counts when it is whole and synced.
+            return self.finish_ballast(settings.ballast).await;
+        }
         self.tidy_ballast(found).await;
         self.note_ballast(found);
-        self.finish_ballast(settings.ballast).await;
         let full = self.app.store().met_full_disk();
         // A full disk that was met while there was none to give up is no reason to give up the next.
         let refused = std::mem::replace(&mut self.ballast.full, full) != full;
@@ -234,7 +237,7 @@ impl Sampler {
 
     fn make_ballast(&mut self, size: u64) {
         let early = self.ballast.again.is_some_and(|again| self.begun.elapsed() < again);
-        if early || self.ballast.making.is_some() {
+        if early {
             return;
         }
         let (data, stopping) = (Arc::clone(self.app.data()), Arc::clone(&self.stopping));
