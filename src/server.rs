@@ -1,7 +1,7 @@
 //! Puts the parts together and stops them in order: the only file that knows them all.
 
 use crate::{
-    app::{App, Chore, Parts, QueueLimits, Settings, Timetable},
+    app::{App, Chore, DiskSettings, Parts, QueueLimits, Settings, Timetable},
     builder::{Builder, BuilderConfig},
     config::{Config, Keep, LogFormat, QueueRetention, Sandbox},
     domain::{
@@ -10,7 +10,7 @@ use crate::{
     },
     files::DataDir,
     plugin::{Catalog, CatalogConfig, Grant, Watch},
-    scheduler::{Chores, Dispatcher, DispatcherConfig, Recovered, recover},
+    scheduler::{Chores, Dispatcher, DispatcherConfig, Recovered, Sampler, recover},
     store::Store,
     web,
 };
@@ -70,7 +70,9 @@ pub struct Appliance {
     server: tokio::task::JoinHandle<()>,
     dispatcher: tokio::task::JoinHandle<()>,
     chores: tokio::task::JoinHandle<()>,
-    /// Tells the server to end: later than the builds, whose watchers it serves.
+    sampler: tokio::task::JoinHandle<()>,
+    /// Tells the server to end: later than the builds, whose watchers it serves. The disk is
+    /// looked at as long, since builds fill it to the end.
     close: watch::Sender<bool>,
     _plugins: Option<Watch>,
 }
@@ -88,6 +90,9 @@ impl Appliance {
         let opened = tokio::task::spawn_blocking(move || open(&opened)).await??;
         let Opened { app, wishes, builder, recovered } = opened;
 
+        // Before anything starts: what the first look says holds from the first job on.
+        let mut sampler = Sampler::new(app.clone(), now);
+        sampler.tick().await;
         let start = Arc::new(move |order| builder.start(order));
         let dispatcher =
             Dispatcher::new(app.clone(), start, now, dispatcher_config(&config), recovered.waiting);
@@ -104,6 +109,7 @@ impl Appliance {
             .context("the service cannot listen")?;
         let addresses = server.addresses().to_vec();
         let (close, closing) = watch::channel(false);
+        let sampler = tokio::spawn(sampler.run(close.subscribe()));
         let server = tokio::spawn(async move { server.run(closing, CONNECTIONS_CAP).await });
         let dispatching = stopped.clone();
         let dispatcher = tokio::spawn(dispatcher.run(wishes, dispatching));
@@ -119,7 +125,7 @@ impl Appliance {
                 tracing::error!(%error, "chores do not run any more");
             }
         });
-        Ok(Self { app, addresses, server, dispatcher, chores, close, _plugins: plugins })
+        Ok(Self { app, addresses, server, dispatcher, chores, sampler, close, _plugins: plugins })
     }
 
     /// The TCP addresses it listens on.
@@ -144,6 +150,7 @@ impl Appliance {
         // Nobody listening any more is as good as told.
         let _ = self.close.send(true);
         broke("the server", self.server.await);
+        broke("the look at the disk", self.sampler.await);
         let app = self.app;
         let close = move || {
             app.stop_compressing();
@@ -193,7 +200,7 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
         tracing::warn!("left by the last run: {found}");
     }
     remarks.extend(swept);
-    let settings = settings(config, remarks);
+    let settings = settings(config, remarks)?;
     let (app, wishes) = App::new(Parts { store, data, catalog, settings })?;
     let code = app.first_start(&queue_limits(config), now())?;
     keep_first_code(&app, code)?;
@@ -270,8 +277,17 @@ fn queue_limits(config: &Config) -> QueueLimits {
     }
 }
 
-fn settings(config: &Config, swept: Vec<String>) -> Settings {
-    Settings {
+fn disk_settings(config: &Config) -> anyhow::Result<DiskSettings> {
+    Ok(DiskSettings {
+        thresholds: config.disk.thresholds().context("[disk]")?,
+        quota: config.quota.quota(),
+        unknown_need: config.disk.unknown_need.get(),
+        ballast: config.disk.ballast.get(),
+    })
+}
+
+fn settings(config: &Config, swept: Vec<String>) -> anyhow::Result<Settings> {
+    Ok(Settings {
         definition_limit: config.limits.definition.get(),
         session_idle: config.sessions.idle.get(),
         session_absolute: config.sessions.absolute.get(),
@@ -282,15 +298,14 @@ fn settings(config: &Config, swept: Vec<String>) -> Settings {
             Sandbox::Off => "off".into(),
         },
         slots: config.build.slots,
+        disk: disk_settings(config)?,
         started: now(),
         swept,
         timetable: timetable(config),
         retention: retention(config),
         audit_kept: config.retention.audit.get(),
         cache_budget: config.retention.cache.get(),
-        emergency_below: 2 << 30,
-        resume_above: 10 << 30,
-    }
+    })
 }
 
 fn timetable(config: &Config) -> Timetable {

@@ -64,6 +64,9 @@ fn collect(dir: &Path, module: &str, found: &mut Vec<Source>) {
     for entry in fs::read_dir(dir).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        if name == "tests" {
+            continue;
+        }
         let module = if module.is_empty() { name.as_str() } else { module };
         if path.is_dir() {
             collect(&path, module, found);

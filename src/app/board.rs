@@ -3,6 +3,13 @@
 //! The dispatcher writes it, pages read it. It is rebuilt from the store at every start, so losing
 //! it loses nothing.
 
+mod ledger;
+mod room;
+#[cfg(test)]
+mod tests;
+
+pub use room::Place;
+
 use super::{Change, Live, LogState};
 use crate::domain::{
     Arch, Hold, ImageTypeId, Job, JobId, JobName, Line, Queue, QueueName, RunnerId, Timestamp,
@@ -43,6 +50,8 @@ struct Building {
     owner: UserName,
     recipe: Recipe,
     started: Timestamp,
+    /// Bytes it is taken to need.
+    need: u64,
     live: Live,
 }
 
@@ -55,6 +64,7 @@ struct Inner {
     logs: HashMap<JobId, watch::Sender<LogState>>,
     lengths: HashMap<Recipe, VecDeque<Duration>>,
     unavailable: HashMap<RunnerId, String>,
+    room: room::Room,
     stopping: bool,
 }
 
@@ -112,8 +122,8 @@ impl Board {
         let _ = self.changes.send(change);
     }
 
-    /// A job waits.
-    pub fn enqueue(&self, job: &Job) {
+    /// A job waits; `estimate` is what its runner takes it to need in bytes.
+    pub fn enqueue(&self, job: &Job, estimate: Option<u64>) {
         let waiting = Waiting {
             id: job.id,
             owner: job.owner.clone(),
@@ -123,6 +133,7 @@ impl Board {
         let mut inner = self.lock();
         inner.orders.remove(&job.queue);
         inner.waiting.entry(job.queue.clone()).or_default().insert(waiting);
+        inner.room.enqueue(job, estimate);
         drop(inner);
         self.announce(Change::Job(job.id));
     }
@@ -131,6 +142,7 @@ impl Board {
     pub fn dequeue(&self, queue: &QueueName, id: JobId) {
         let mut inner = self.lock();
         inner.orders.remove(queue);
+        inner.room.dequeue(id);
         if let Some(waiting) = inner.waiting.get_mut(queue) {
             waiting.remove(id);
         }
@@ -146,12 +158,14 @@ impl Board {
 
     /// A job left the queue for a builder at `started`.
     pub fn begin(&self, job: &Job, started: Timestamp) {
+        let need = self.lock().room.need(job).bytes;
         self.dequeue(&job.queue, job.id);
         let building = Building {
             queue: job.queue.clone(),
             owner: job.owner.clone(),
             recipe: Recipe::of(job),
             started,
+            need,
             live: Live::default(),
         };
         let mut inner = self.lock();
@@ -291,8 +305,9 @@ impl Inner {
         if let Some(hold) = queue.and_then(|q| q.hold(job.launched)) {
             return Some(hold);
         }
-        self.unavailable
-            .get(&job.runner)
-            .map(|reason| Hold::NoRunner { runner: job.runner.clone(), reason: reason.clone() })
+        if let Some(reason) = self.unavailable.get(&job.runner) {
+            return Some(Hold::NoRunner { runner: job.runner.clone(), reason: reason.clone() });
+        }
+        self.room_hold(job)
     }
 }

@@ -127,8 +127,9 @@ impl App {
         let volume = self.data().space().ok();
         let volume = volume.map(|space| Volume { total: space.total, free: space.free });
         let mut decided = plan(&items, volume, &settings.retention, now, trust_age);
-        if let Some(volume) = volume.filter(|v| v.free < settings.emergency_below) {
-            let wanted = settings.resume_above;
+        if let Some(volume) = volume.filter(|v| v.free < settings.disk.thresholds.emergency_below())
+        {
+            let wanted = settings.disk.thresholds.resume_above();
             let urgent = plan_emergency(&items, volume, wanted, &settings.retention, now);
             add(&mut decided, urgent);
         }

@@ -204,8 +204,22 @@ fn write_records(app: &App, all: &mut [Done], now: Timestamp) {
         }
         Ok(shelves)
     });
+    let sizes: HashMap<JobId, u64> = all
+        .iter()
+        .filter(|done| done.target.class == Class::Images)
+        .filter_map(|done| app.item(done.target.job).map(|item| (item.id, item.artifacts)))
+        .collect();
     match written {
-        Ok(shelves) => shelves.iter().for_each(|shelf| app.inventory().mark(shelf)),
+        Ok(shelves) => {
+            for shelf in &shelves {
+                app.inventory().mark(shelf);
+                if let (Some(bytes), Ok(Some(job))) =
+                    (sizes.get(&shelf.job), app.store().job(shelf.job))
+                {
+                    app.board().remove_bytes(&job, *bytes);
+                }
+            }
+        }
         Err(error) => {
             if let Some(done) = all.first_mut() {
                 done.remarks.push(format!(

@@ -1,8 +1,8 @@
 //! How the box is: versions, store, disk, tools and runners; and a backup of the store.
 
-use super::{App, AppError, HealthGroup, HealthView, RunnerHealth};
+use super::{App, AppError, DiskState, HealthGroup, HealthView, RunnerHealth};
 use crate::{
-    domain::{Allowed, StateKind, Timestamp},
+    domain::{Allowed, StateKind, Timestamp, admission::Ballast},
     plugin::{Entry, Origin, Status},
 };
 use std::{io::Write as _, os::fd::OwnedFd};
@@ -75,12 +75,15 @@ impl App {
         match self.data().space() {
             Ok(space) => {
                 let low = (space.free as f64) < space.total as f64 * LOW_DISK;
+                let disk = self.disk();
                 group(
                     "Disk",
                     [
                         ("Data directory", self.data().root().display().to_string(), false),
                         ("Free", size(space.free), low),
                         ("In all", size(space.total), false),
+                        ("New builds", new_builds(&disk), disk.holds()),
+                        ("Ballast", ballast(&disk), matches!(disk.ballast, Ballast::Released(_))),
                     ],
                 )
             }
@@ -130,6 +133,30 @@ impl App {
             Ok(records) => tracing::info!(records, "a backup of the store was taken"),
             Err(error) => tracing::warn!(error, "a backup of the store was not finished"),
         }
+    }
+}
+
+fn new_builds(disk: &DiskState) -> String {
+    let until = size(disk.thresholds.resume_above());
+    match &disk.lost {
+        Some(reason) => format!("wait until the volume answers again ({reason})"),
+        None if disk.holds() => format!("wait until {until} are free"),
+        None => format!("start while {} are free", size(disk.thresholds.hold_below())),
+    }
+}
+
+fn ballast(disk: &DiskState) -> String {
+    let room = |limit: u64| size(limit.saturating_add(disk.ballast_size));
+    match disk.ballast {
+        Ballast::Off => "none is wanted".to_owned(),
+        Ballast::There(held) => format!("{} held back for a full disk", size(held)),
+        Ballast::Missing => {
+            format!("not there: it is made when {} are free", room(disk.thresholds.hold_below()))
+        }
+        Ballast::Released(_) => format!(
+            "given up because the disk was full: it is made again when {} are free",
+            room(disk.thresholds.resume_above())
+        ),
     }
 }
 

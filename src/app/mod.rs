@@ -7,6 +7,7 @@ mod claims;
 mod cleanup;
 mod compress;
 mod deletion;
+mod disk;
 mod errand;
 mod errors;
 mod first_start;
@@ -30,6 +31,7 @@ pub use crate::store::{
 };
 pub use board::*;
 pub use claims::{Claim, Claims};
+pub use disk::{DiskSettings, DiskState};
 pub use errand::{Chore, Errand};
 pub use errors::*;
 pub use first_start::QueueLimits;

@@ -1,8 +1,8 @@
 //! The one object pages, API and command line talk to.
 
 use super::{
-    AppError, Board, Claims, Text, Timetable, Wish, cleanup::Cleaning, compress::Press,
-    errand::Errands, inventory::Inventory,
+    AppError, Board, Claims, DiskSettings, Text, Timetable, Wish, cleanup::Cleaning,
+    compress::Press, errand::Errands, inventory::Inventory,
 };
 use crate::{
     accounts::{Hasher, Throttle},
@@ -38,6 +38,8 @@ pub struct Settings {
     pub sandbox: String,
     /// Jobs that may build at once, for the health page.
     pub slots: u32,
+    /// What decides which jobs may start.
+    pub disk: DiskSettings,
     /// When the service started.
     pub started: Timestamp,
     /// What the last run had left behind, one sentence each.
@@ -50,10 +52,6 @@ pub struct Settings {
     pub audit_kept: Option<Duration>,
     /// Bytes all runner caches may have together.
     pub cache_budget: u64,
-    /// Below so many free bytes a cleanup takes more than its rules.
-    pub emergency_below: u64,
-    /// As many bytes an emergency makes free.
-    pub resume_above: u64,
 }
 
 /// What the appliance is made of.
@@ -116,9 +114,10 @@ impl App {
     /// Never in practice: only if the built-in name of the console were no name.
     pub fn new(parts: Parts) -> Result<(Self, mpsc::UnboundedReceiver<Wish>), AppError> {
         let (wishes, receiver) = mpsc::unbounded_channel();
+        let board = Arc::new(Board::new(parts.settings.disk.clone()));
         let inner = Inner {
             parts,
-            board: Arc::default(),
+            board,
             wishes,
             hasher: Hasher::default(),
             throttle: Mutex::default(),

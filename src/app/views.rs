@@ -452,7 +452,14 @@ pub enum Change {
 #[derive(Debug)]
 pub enum Wish {
     /// This job was accepted and is on disk.
-    Submitted(Box<Job>),
+    Submitted {
+        /// The job.
+        job: Box<Job>,
+        /// Bytes its runner takes it to need, if it was asked.
+        estimate: Option<u64>,
+        /// The place in line it was promised.
+        place: super::Place,
+    },
     /// Queues or runners changed: look again for something to start.
     Wake,
     /// Stop this job.

@@ -3,8 +3,10 @@
 //!
 //! The file config.toml beside Cargo.toml is the reference: a test keeps it equal to the defaults.
 
+mod disk;
 mod units;
 
+pub use disk::{Disk, Quotas};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -27,6 +29,10 @@ pub struct Config {
     pub limits: Limits,
     /// What is kept for how long.
     pub retention: Retention,
+    /// What is kept free on the data volume.
+    pub disk: Disk,
+    /// What one user or queue may have.
+    pub quota: Quotas,
     /// What happens by itself, and when.
     pub schedule: Schedule,
     /// What the service writes to the journal.
@@ -504,6 +510,9 @@ impl Config {
             let bytes = self.limits.log.get();
             return bad("limits.log", format!("{bytes} bytes"), "give at least \"64KiB\"");
         }
+        if let Err(e) = self.disk.thresholds() {
+            return bad(&format!("disk.{}", e.key), e.value.to_string(), &e.want);
+        }
         for (id, runner) in &self.runners {
             if let Err(e) = crate::domain::RunnerId::new(id) {
                 return bad("runners", format!("`{id}`"), &e.to_string());
@@ -568,7 +577,9 @@ mod tests {
                     grace_terminate idle absolute first_login definition queue_cap total silence log \
                     images leftovers logs records audit keep_newest \
                     keep_last_good budget min_age keep_longer cache cleanup orphans \
-                    expire_sessions backup verify level format dir enabled programs privileges replace";
+                    expire_sessions backup verify level format dir enabled programs privileges replace \
+                    hold_below resume_above emergency_below unknown_need ballast user_running \
+                    user_queued user_bytes queue_bytes";
         for key in keys.split_whitespace() {
             let named = text
                 .lines()
@@ -614,6 +625,23 @@ mod tests {
         assert!(said.contains("`never`") && said.contains("forever"), "{said}");
         let said = refused("[retention.queues.\"../x\"]\n");
         assert!(said.contains("retention.queues"), "{said}");
+    }
+
+    #[test]
+    fn thresholds_that_contradict_each_other_are_refused_with_both() {
+        let said = refused("[disk]\nemergency_below = \"8GiB\"\n");
+        assert!(
+            said.contains("disk.emergency_below is 8GiB: give less than hold_below, which is 8GiB"),
+            "{said}"
+        );
+        let said = refused(
+            "[disk]\nresume_above = \"512MiB\"\nhold_below = \"1GiB\"\n\
+                            emergency_below = \"0B\"\n",
+        );
+        assert!(said.contains("disk.resume_above is 512MiB: give at least hold_below"), "{said}");
+        assert!(said.contains("1GiB"), "{said}");
+        let fine = "[disk]\nhold_below = \"1B\"\nresume_above = \"1B\"\nemergency_below = \"0B\"\n";
+        Config::parse(fine, Path::new("config.toml")).unwrap().disk.thresholds().unwrap();
     }
 
     #[test]

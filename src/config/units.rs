@@ -98,6 +98,11 @@ impl<'de> Deserialize<'de> for Keep {
 pub struct Size(u64);
 
 impl Size {
+    /// `n` bytes.
+    pub const fn bytes(n: u64) -> Self {
+        Self(n)
+    }
+
     /// `n` MiB.
     pub const fn mib(n: u64) -> Self {
         Self(n << 20)

@@ -4,6 +4,7 @@
 //! leaves as a value, so every rule here can be tested by itself.
 #![warn(missing_docs)]
 
+pub mod admission;
 pub mod hold;
 pub mod ids;
 pub mod job;

@@ -114,6 +114,16 @@ impl Line {
         self.places.len()
     }
 
+    /// How many jobs of one user wait.
+    pub fn of_user(&self, user: &UserName) -> usize {
+        self.turns.iter().filter(|((_, owner), _)| owner == user).map(|(_, jobs)| jobs.len()).sum()
+    }
+
+    /// The jobs that wait, in no particular order.
+    pub fn ids(&self) -> impl Iterator<Item = JobId> {
+        self.places.keys().copied()
+    }
+
     /// True if none waits.
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()

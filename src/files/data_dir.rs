@@ -20,7 +20,7 @@ const PARTS: [&str; 7] = ["jobs", "build", "cache", "plugins", "trash", "backup"
 /// The data directory, opened once and held by its handle.
 ///
 /// `jobs/<8 digits>/{definition, request.json, log, log.idx, artifacts/}`, `build/<id>/`,
-/// `cache/<runner>/`, `plugins/`, `trash/`, `backup/`, `db/`, `format`, `lock`.
+/// `cache/<runner>/`, `plugins/`, `trash/`, `backup/`, `db/`, `ballast`, `format`, `lock`.
 #[derive(Debug)]
 pub struct DataDir {
     root: PathBuf,

@@ -205,6 +205,15 @@ impl Dir {
         }
     }
 
+    /// Opens the regular file `name` to make it shorter.
+    pub(super) fn open_to_empty(&self, name: &str) -> Result<File, FilesError> {
+        let flags = OFlags::WRONLY | OFlags::NONBLOCK | OFlags::NOCTTY;
+        let name = Path::new(name);
+        open_beneath(self.as_fd(), name, flags, Mode::empty(), ResolveFlags::empty())
+            .map(File::from)
+            .map_err(failed("open", self.shown(name)))
+    }
+
     fn wrong_kind(&self, path: &Path, found: EntryKind) -> FilesError {
         let (found, wanted) = (found.words(), EntryKind::File.words());
         FilesError::Kind { path: self.shown(path), found, wanted }

@@ -2,6 +2,7 @@
 //! following a link; nothing outside it is ever opened or deleted by name.
 #![warn(missing_docs)]
 
+mod ballast;
 mod cache;
 mod crew;
 mod data_dir;

@@ -109,7 +109,10 @@ impl Chores {
                 Heard::Due(chore) => self.begin(&app, clock, chore, Trigger::Schedule),
                 Heard::Errand(Errand { chore, trigger }) => self.begin(&app, clock, chore, trigger),
                 Heard::Timetable => self.set_timers(&app, clock()).await?,
-                Heard::Ended(chore) => app.end_chore(chore),
+                Heard::Ended(chore) => {
+                    app.end_chore(chore);
+                    tell_next(&app, clock());
+                }
                 Heard::Spaced => {}
                 Heard::Stop => break,
             }
@@ -151,6 +154,7 @@ impl Chores {
             let id = self.scheduler.add(job).await?;
             self.timers.insert(chore, (text, id));
         }
+        tell_next(app, now);
         Ok(())
     }
 
@@ -214,6 +218,15 @@ impl Chores {
             let _ = ended.send(chore);
         });
     }
+}
+
+/// Held jobs say when the next cleanup comes.
+fn tell_next(app: &App, now: Timestamp) {
+    let at = app.next_cleanup(now).and_then(|at| {
+        let at = chrono::DateTime::from_timestamp_millis(at.as_millis())?;
+        Some(at.format("%H:%M UTC").to_string())
+    });
+    app.board().set_next_cleanup(at);
 }
 
 fn far(last: Option<Instant>) -> bool {

@@ -83,7 +83,7 @@ impl Dispatcher {
         waiting: Vec<Job>,
     ) -> Self {
         for job in &waiting {
-            app.board().enqueue(job);
+            app.board().enqueue(job, None);
         }
         Self {
             app,
@@ -153,8 +153,10 @@ impl Dispatcher {
 
     fn take_wish(&mut self, wish: Wish) {
         match wish {
-            Wish::Submitted(job) => {
-                self.app.board().enqueue(&job);
+            Wish::Submitted { job, estimate, place } => {
+                self.app.board().enqueue(&job, estimate);
+                // In line now: the promise is kept.
+                drop(place);
                 self.waiting.insert(job.id, *job);
             }
             Wish::Wake => self.refresh_runners(),
@@ -322,6 +324,8 @@ impl Dispatcher {
         if let (JobState::Done { .. }, Some(length)) = (&job.state, job.state.length(now)) {
             self.app.board().remember_length(&job, length);
         }
+        self.app.board().remember_peak(&job);
+        self.app.board().add_bytes(&job);
         forget_secrets(&mut job);
         tracing::info!(job.id = id.get(), state = job.state.kind().as_str(), "build ended");
         self.settle(job, None);

@@ -3,11 +3,13 @@
 #![warn(missing_docs)]
 
 mod cron;
+mod disk;
 mod dispatch;
 mod recover;
 mod watch;
 
 pub use cron::{Chores, ChoresError};
+pub use disk::Sampler;
 pub use dispatch::{Dispatcher, DispatcherConfig, StartBuild};
 pub use recover::{Recovered, recover};
 

@@ -7,7 +7,7 @@ use crate::{
     store::{Cursor, JobFilter, StoreError},
 };
 
-/// Ended jobs that are looked at to learn how long recipes take.
+/// Ended jobs that are looked at to learn how long recipes take and how much disk.
 const REMEMBER: usize = 500;
 
 /// What a start found.
@@ -22,7 +22,7 @@ pub struct Recovered {
 }
 
 /// building → failed(interrupted); directories of requests whose record never reached the disk are
-/// removed; how long recipes took is remembered. Call it after the builder's sweep and before the
+/// removed; how long recipes took and how much disk they held is remembered. Call it after the builder's sweep and before the
 /// dispatcher starts.
 ///
 /// # Errors
@@ -83,10 +83,37 @@ fn remove_unacknowledged(app: &App) -> Result<usize, StoreError> {
 }
 
 fn remember(app: &App) -> Result<(), StoreError> {
+    for state in [StateKind::Failed, StateKind::Done] {
+        let ended = JobFilter { state: Some(state), ..JobFilter::default() };
+        for job in app.store().jobs(&ended, Cursor::Newest, REMEMBER)?.jobs.into_iter().rev() {
+            app.board().remember_peak(&job);
+            let length = job.state.ended().and_then(|ended| job.state.length(ended));
+            if let (StateKind::Done, Some(length)) = (state, length) {
+                app.board().remember_length(&job, length);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Counts what the images of older jobs take, newest first. It can take seconds where there are
+/// very many: run it on a blocking thread, beside everything else. It ends early once `go_on`
+/// says no.
+pub(super) fn count_kept(app: &App, go_on: impl Fn() -> bool) -> Result<(), StoreError> {
     let done = JobFilter { state: Some(StateKind::Done), ..JobFilter::default() };
-    for job in app.store().jobs(&done, Cursor::Newest, REMEMBER)?.jobs.into_iter().rev() {
-        if let Some(length) = job.state.ended().and_then(|ended| job.state.length(ended)) {
-            app.board().remember_length(&job, length);
+    let mut cursor = Cursor::Newest;
+    while go_on() {
+        let page = app.store().jobs(&done, cursor, REMEMBER)?;
+        let mut kept = page.jobs;
+        // What is deleted takes nothing; what cannot be read is not taken for deleted.
+        kept.retain(|job| app.store().shelf(job.id).map_or(true, |s| s.artifacts_gone.is_none()));
+        app.board().count_bytes(&kept);
+        match page.older {
+            Some(older) => cursor = Cursor::Before(older),
+            None => {
+                app.board().counted_bytes();
+                break;
+            }
         }
     }
     Ok(())

@@ -41,6 +41,8 @@ pub(super) struct Core {
     /// Reserved numbers below this one are void. No lock: whoever holds the gate sets it, while
     /// whoever holds `ids` may wait for the gate.
     pub(super) least_id: AtomicU64,
+    /// How often a write met a full disk.
+    pub(super) full: AtomicU64,
     /// Keys of everything in quarantine.
     aside: Mutex<BTreeSet<Vec<u8>>>,
     pub(super) queues: Cached<Queue>,
@@ -83,6 +85,7 @@ impl Core {
             gate: Mutex::default(),
             ids: Mutex::default(),
             least_id: AtomicU64::new(0),
+            full: AtomicU64::new(0),
             aside: Mutex::default(),
             queues: Cached::default(),
             groups: Cached::default(),
@@ -153,7 +156,10 @@ impl Core {
         let end = engine.end();
         // A file that has become shorter has given back what was set aside behind its end.
         if end < gate.end || end.saturating_add(need) > gate.set_aside_to {
-            gate.set_aside_to = engine.set_aside(need.max(AHEAD))?;
+            let ahead = engine.set_aside(need.max(AHEAD));
+            gate.set_aside_to = ahead.inspect_err(|_| {
+                self.full.fetch_add(1, Ordering::Relaxed);
+            })?;
         }
         gate.end = end;
         Ok(())
@@ -162,6 +168,9 @@ impl Core {
     /// Notes that the disk refused, and tries once to take the change back.
     fn broke(&self, gate: &mut Gate, before: Overlay, error: StoreError) -> StoreError {
         tracing::error!(%error, "the disk refused a write to the store");
+        if is_full(&error) {
+            self.full.fetch_add(1, Ordering::Relaxed);
+        }
         gate.broken = Some(before);
         if let Err(error) = self.recover(gate) {
             tracing::error!(%error, "the store serves reads only until its disk answers again");
@@ -256,6 +265,14 @@ impl Core {
     pub(super) fn count_of_aside(&self) -> u64 {
         lock(&self.aside).len() as u64
     }
+}
+
+/// Where room cannot be set aside beforehand, sled meets the full disk, and only its text tells.
+fn is_full(error: &StoreError) -> bool {
+    use rustix::io::Errno;
+    let text = error.to_string();
+    let says = |e: Errno| text.contains(&format!("os error {}", e.raw_os_error()));
+    says(Errno::NOSPC) || says(Errno::DQUOT)
 }
 
 /// Waits until no reader holds the engine; new ones wait at the lock that the caller holds.

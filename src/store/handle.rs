@@ -133,6 +133,11 @@ impl Store {
         (super::open::FORMAT, self.core().engine().map_or(0, |engine| engine.size()))
     }
 
+    /// How often a write has met a full disk since the start.
+    pub fn met_full_disk(&self) -> u64 {
+        self.core().full.load(Ordering::Relaxed)
+    }
+
     /// How many damaged records are in quarantine.
     pub fn quarantined(&self) -> u64 {
         self.core().count_of_aside()

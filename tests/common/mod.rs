@@ -78,18 +78,32 @@ pub fn config(more: &str) -> String {
     )
 }
 
+/// Thresholds that hold no job on a box with little disk; those of `text` go before.
+fn undemanding(text: &str) -> String {
+    let disk = "[disk]\nhold_below = \"1B\"\nresume_above = \"1B\"\nemergency_below = \"0B\"\n\
+                unknown_need = \"1MiB\"\nballast = \"0B\"\n";
+    if text.contains("[disk]") { text.to_owned() } else { format!("{text}\n{disk}") }
+}
+
 impl Service {
     /// Starts an appliance with [`config`] and waits until it answers.
     pub fn start() -> Self {
         Self::with_config(&config(""))
     }
 
-    /// Starts an appliance with this config.toml.
+    /// Starts an appliance with this config.toml; without a `[disk]` of its own it holds no job
+    /// because of the disk.
     pub fn with_config(text: &str) -> Self {
+        Self::prepared(text, |_| {})
+    }
+
+    /// The same, after `prepare` has had the place where the data directory will be.
+    pub fn prepared(text: &str, prepare: impl FnOnce(&Path)) -> Self {
         let dir = tempfile::Builder::new().prefix("img-test-").tempdir().unwrap();
         let config = dir.path().join("config.toml");
-        std::fs::write(&config, text).unwrap();
+        std::fs::write(&config, undemanding(text)).unwrap();
         let mut service = Self { dir, config, child: None, port: 0 };
+        prepare(&service.data());
         service.spawn();
         service
     }

@@ -2,10 +2,11 @@
 #![allow(dead_code, reason = "every test crate uses its own part")]
 
 use img::{
-    app::{App, Chore, Parts, Settings, Timetable},
+    app::{App, Chore, DiskSettings, Parts, Settings, Timetable},
     domain::{
         Artifact, Job, JobId, JobName, JobState, QueueName, Role, RunnerId, StateKind, Timestamp,
         UserName,
+        admission::Thresholds,
         job::{BuildResult, Request},
         retention::Policy,
     },
@@ -39,8 +40,10 @@ pub fn settings(retention: Policy) -> Settings {
         retention,
         audit_kept: None,
         cache_budget: u64::MAX,
-        emergency_below: 0,
-        resume_above: 0,
+        disk: DiskSettings {
+            thresholds: Thresholds::new(1, 1, 0).unwrap(),
+            ..DiskSettings::default()
+        },
     }
 }
 

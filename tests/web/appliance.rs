@@ -2,7 +2,7 @@
 
 use img::{
     accounts::{hash_blocking, session, token},
-    config::{Config, Runner, Sandbox},
+    config::{Config, Disk, Runner, Sandbox, Size},
     domain::{GroupName, Timestamp, User, UserName, Verb, Verbs},
     server::{Appliance, now},
     store::{SessionRecord, TokenRecord},
@@ -213,6 +213,14 @@ impl Running {
         let mut config = Config::default();
         config.server.data_dir = dir.path().join("data");
         config.server.listen = vec!["127.0.0.1:0".parse().unwrap()];
+        // A box with little disk holds no job of a test.
+        config.disk = Disk {
+            hold_below: Size::bytes(1),
+            resume_above: Size::bytes(1),
+            emergency_below: Size::bytes(0),
+            unknown_need: Size::mib(1),
+            ballast: Size::bytes(0),
+        };
         change(&mut config);
         let (stop, stopped) = watch::channel(false);
         let appliance = Appliance::start(config, stopped).await.unwrap();

@@ -8,6 +8,7 @@
 )]
 
 mod appliance;
+mod disk;
 mod journeys;
 mod logs;
 mod matrix;

@@ -6,11 +6,13 @@ mod parse;
 mod show;
 
 use super::{
-    App, AppError, CheckView, Choices, InspectView, NewJob, Peer, Problem, Remark, Severity, Wish,
-    request_file,
+    App, AppError, CheckView, Choices, InspectView, NewJob, Peer, Place, Problem, Remark, Severity,
+    Wish, request_file,
 };
 use crate::{
-    domain::{Actor, Job, JobId, Queue, QueueName, StateKind, Timestamp, Verb},
+    domain::{
+        Actor, Job, JobId, Queue, QueueName, StateKind, Timestamp, Verb, admission::QuotaRefusal,
+    },
     files::Layout,
     plugin::{self, Ask, Runner, api, input_files},
     store::{AuditRecord, StoreError},
@@ -20,6 +22,15 @@ use std::time::Duration;
 
 /// What somebody is told to wait when a queue is full.
 const FULL_QUEUE_WAIT: Duration = Duration::from_secs(60);
+/// What somebody is told to wait whose images take too much: cleanups come every 15 minutes.
+const CLEANUP_WAIT: Duration = Duration::from_secs(900);
+
+/// A job that is let in, its files on disk.
+struct LetIn {
+    job: Job,
+    estimate: Option<u64>,
+    place: Place,
+}
 
 impl App {
     /// What the submit form offers.
@@ -108,7 +119,7 @@ impl App {
     /// Checks, stores (on disk when this returns) and queues a job.
     ///
     /// # Errors
-    /// `Invalid` with every problem found, `TooLarge`, `Busy` (queue full), `Denied`.
+    /// `Invalid` with every problem found, `TooLarge`, `Busy` (queue full, quota), `Denied`.
     pub async fn submit(
         &self,
         actor: &Actor,
@@ -121,16 +132,28 @@ impl App {
         let layout = self.layout(&parsed.job);
         let inputs = self.inputs(parsed.job.request.input_job, &layout)?;
         let app = self.clone();
-        let job = blocking(move || {
+        let let_in = blocking(move || {
             let Parsed { job, runner, definition, input } = parsed;
             let request = plugin_request(&job, &definition, inputs, &layout);
             ask_runner(&runner, &request, &definition, may)?;
-            Ok((app.store_files(job, &definition)?, input))
+            let place = app.board().claim_place(&job).map_err(quota_refused)?;
+            let estimate = app.estimate(&job, &runner, &request);
+            let job = app.store_files(job, &definition)?;
+            Ok::<_, AppError>((LetIn { job, estimate, place }, input))
         });
-        let (job, input) = job.await?.map_err(|e: AppError| e)?;
-        let stored = self.store_record(actor, job, peer, now).await;
+        let (let_in, input) = let_in.await??;
+        let stored = self.store_record(actor, let_in, peer, now).await;
         drop(input);
         stored
+    }
+
+    /// What the runner takes the job to need; asked only if the recipe's past does not tell.
+    fn estimate(&self, job: &Job, runner: &Runner, request: &api::Request) -> Option<u64> {
+        if !self.board().needs_estimate(job) {
+            return None;
+        }
+        // What keeps it from being planned is the build's to tell.
+        runner.plan(request).ok()?.ok()?.disk
     }
 
     /// Files first: a record never names files that are not there.
@@ -145,7 +168,7 @@ impl App {
     async fn store_record(
         &self,
         actor: &Actor,
-        job: Job,
+        LetIn { job, estimate, place }: LetIn,
         peer: &Peer,
         now: Timestamp,
     ) -> Result<JobId, AppError> {
@@ -171,7 +194,7 @@ impl App {
             .await;
         match written {
             Ok(()) => {
-                self.wish(Wish::Submitted(Box::new(job)))?;
+                self.wish(Wish::Submitted { job: Box::new(job), estimate, place })?;
                 Ok(id)
             }
             Err(error) => {
@@ -189,6 +212,7 @@ impl App {
             }
         }
     }
+
     fn queue_cap(&self, queue: &QueueName) -> Result<u32, AppError> {
         let queues = self.store().queues()?;
         Ok(queues.iter().find(|q| q.name == *queue).map_or(0, |q| q.cap))
@@ -204,6 +228,14 @@ impl App {
         let record = self.store().job(id)?;
         Ok(record.map(|job| input_files(&job, layout)).unwrap_or_default())
     }
+}
+
+fn quota_refused(refusal: QuotaRefusal) -> AppError {
+    let retry_after = match &refusal {
+        QuotaRefusal::UserQueued { .. } => FULL_QUEUE_WAIT,
+        QuotaRefusal::UserBytes { .. } | QuotaRefusal::QueueBytes { .. } => CLEANUP_WAIT,
+    };
+    AppError::Busy { message: refusal.to_string(), retry_after }
 }
 
 /// Asks the runner about the request; errors and missing permissions refuse it.

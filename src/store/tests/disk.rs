@@ -180,6 +180,7 @@ fn a_full_disk_is_met_before_anything_changes_and_writing_goes_on_when_there_is_
     };
     assert!(written > 1, "what was set aside before can still be used");
     assert!(refused.contains("make room") && refused.contains("nothing was changed"), "{refused}");
+    assert_eq!(store.met_full_disk(), 1);
     assert_eq!(store.counts().unwrap().total, written);
     assert!(store.job(id(1)).unwrap().is_some());
     std::fs::File::create(&filler).unwrap();
