@@ -11,83 +11,11 @@
 )]
 
 mod common;
+#[path = "support/volume.rs"]
+mod volume;
 
-use common::{Service, img, is_root, said, skip, until};
-use std::{fs::File, path::PathBuf, process::Command};
-use tempfile::TempDir;
-
-const MIB: u64 = 1 << 20;
-
-/// A small file system; unmounted, and its loop device given back, with the test.
-struct SmallVolume {
-    dir: TempDir,
-}
-
-impl SmallVolume {
-    fn make() -> Option<Self> {
-        if !is_root("mounting a small volume") {
-            return None;
-        }
-        let dir = tempfile::Builder::new().prefix("img-volume-").tempdir().unwrap();
-        let volume = Self { dir };
-        let image = volume.dir.path().join("image");
-        File::create(&image).unwrap().set_len(256 * MIB).unwrap();
-        std::fs::create_dir(volume.path()).unwrap();
-        let made =
-            run(Command::new("mkfs.ext4").args(["-q", "-m", "0"]).arg(&image)).and_then(|()| {
-                run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(volume.path()))
-            });
-        match made {
-            Ok(()) => Some(volume),
-            Err(why) => {
-                skip(&format!("a small volume cannot be mounted here: {why}"));
-                None
-            }
-        }
-    }
-
-    fn path(&self) -> PathBuf {
-        self.dir.path().join("volume")
-    }
-
-    fn free(&self) -> u64 {
-        let found = rustix::fs::statvfs(self.path()).unwrap();
-        found.f_bavail * found.f_frsize
-    }
-
-    /// Takes room until only `left` bytes are free.
-    fn fill(&self, left: u64) {
-        let file = File::create(self.filler()).unwrap();
-        let bytes = self.free().saturating_sub(left).max(1);
-        // With nothing to be left, the last blocks go one by one.
-        let _ = rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, bytes);
-        if left == 0 {
-            use std::io::{Seek as _, Write as _};
-            let mut file = file;
-            file.seek(std::io::SeekFrom::End(0)).unwrap();
-            while file.write_all(&[1; 4096]).is_ok() {}
-        }
-    }
-
-    fn empty(&self) {
-        std::fs::remove_file(self.filler()).unwrap();
-    }
-
-    fn filler(&self) -> PathBuf {
-        self.path().join("filler")
-    }
-}
-
-impl Drop for SmallVolume {
-    fn drop(&mut self) {
-        let _ = run(Command::new("umount").arg(self.path()));
-    }
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|e| e.to_string())?;
-    if output.status.success() { Ok(()) } else { Err(said(&output)) }
-}
+use common::{Service, img, said, until};
+use volume::{MIB, SmallVolume};
 
 /// An appliance on the volume, with a runner that copies.
 fn appliance(volume: &SmallVolume, ballast: &str) -> Service {
@@ -127,7 +55,7 @@ fn hold(service: &Service, id: u64) -> String {
 
 #[test]
 fn a_low_volume_holds_jobs_with_the_reason_and_room_starts_them_by_itself() {
-    let Some(volume) = SmallVolume::make() else { return };
+    let Some(volume) = SmallVolume::make(256) else { return };
     let mut service = appliance(&volume, "0B");
     let id = submit(&service);
     assert_eq!(service.wait(id)["state"], "done");
@@ -154,7 +82,7 @@ fn a_low_volume_holds_jobs_with_the_reason_and_room_starts_them_by_itself() {
 
 #[test]
 fn a_full_volume_gives_up_the_ballast_so_that_the_service_works_and_takes_it_back() {
-    let Some(volume) = SmallVolume::make() else { return };
+    let Some(volume) = SmallVolume::make(256) else { return };
     let service = appliance(&volume, "24MiB");
     let ballast = volume.path().join("data/ballast");
     let size = || std::fs::metadata(&ballast).map(|m| m.len()).ok();
@@ -177,7 +105,7 @@ fn a_full_volume_gives_up_the_ballast_so_that_the_service_works_and_takes_it_bac
 
 #[test]
 fn two_builds_are_not_started_into_room_for_one() {
-    let Some(volume) = SmallVolume::make() else { return };
+    let Some(volume) = SmallVolume::make(256) else { return };
     let service = appliance(&volume, "0B");
     // Each takes 80 MiB at a time; what was seen of the first counts for those after it.
     let takes = "sleep 0.1\nfallocate -l 80M \"$OUTPUT/large\"\n";
