@@ -323,10 +323,10 @@ fn seven_backups_are_kept_and_the_newest_can_be_brought_back() {
     let tmp = tempfile::tempdir().unwrap();
     let app = open(tmp.path(), policy());
     put(&app, &job(1, "a", 1, StateKind::Done, 10));
-    let name = (0..10)
-        .map(|n| app.keep_backup(Timestamp::from_millis(NOW.as_millis() + n)).unwrap().0)
-        .last()
-        .unwrap();
+    let mut name = String::new();
+    for n in 0..10 {
+        name = app.keep_backup(Timestamp::from_millis(NOW.as_millis() + n)).unwrap().0;
+    }
     let folder = tmp.path().join("backup");
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 7);
     let other = tempfile::tempdir().unwrap();

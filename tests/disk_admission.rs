@@ -15,6 +15,7 @@ mod common;
 mod volume;
 
 use common::{Service, img, said, until};
+use std::fs::File;
 use volume::{MIB, SmallVolume};
 
 /// An appliance on the volume, with a runner that copies.
