@@ -9,6 +9,7 @@ mod deletion;
 mod errand;
 mod errors;
 mod first_start;
+mod gauge;
 mod health;
 mod inventory;
 mod jobs;
@@ -25,13 +26,14 @@ mod views;
 // Pages and handlers name these as part of what they are given; the store itself stays below.
 pub use crate::files::LogIndex;
 pub use crate::store::{
-    Counts, Cursor, JobFilter, Mishap, Receipt, SessionRecord, ShelfRecord, TokenRecord,
+    Counts, Cursor, Gone, JobFilter, Mishap, Receipt, SessionRecord, ShelfRecord, TokenRecord,
 };
 pub use board::*;
 pub use claims::{Claim, Claims};
 pub use errand::{Chore, Errand};
 pub use errors::*;
 pub use first_start::QueueLimits;
+pub use gauge::{DiskView, NextRow, Taker};
 pub use orphans::Orphans;
 pub use people::{FIRST_CODE, FIRST_USER};
 pub use state::*;
