@@ -10,3 +10,4 @@
 mod appliance;
 mod journeys;
 mod matrix;
+mod retention;

@@ -363,6 +363,8 @@ impl Sample {
     }
 
     pub(super) fn queue(&self) -> QueueView {
+        let mut gone = self.gone_files();
+        gone.job.id = JobId::new(38).unwrap();
         let rows = vec![
             self.held(),
             self.queued(),
@@ -370,7 +372,7 @@ impl Sample {
             self.done(),
             self.failed(),
             self.cancelled(),
-            self.gone_files(),
+            gone,
         ];
         let by_state = [
             (StateKind::Queued, 2),
