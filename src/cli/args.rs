@@ -185,13 +185,12 @@ pub struct Number {
 
 /// `img keep`
 #[derive(Debug, Args)]
-#[group(id = "how_long", required = true, args = ["until", "days"])]
 pub struct Keep {
     /// The job's number
     #[arg(value_name = "NUMBER")]
     pub job: JobId,
     /// The last day, such as 2026-12-07 (UTC)
-    #[arg(long, value_name = "DATE")]
+    #[arg(long, value_name = "DATE", required_unless_present = "days", conflicts_with = "days")]
     pub until: Option<String>,
     /// So many days from now
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

@@ -21,7 +21,7 @@ async fn start() -> Running {
     Running::with_runner(|config| {
         config.schedule.cleanup = String::new();
         config.schedule.orphans = String::new();
-        config.retention.budget = "100%".parse().unwrap();
+        config.retention.budget = 100;
     })
     .await
 }
