@@ -101,7 +101,7 @@ fn the_disk_is_looked_after(b: &Browser, older: u64) {
     b.see("h1", &format!("Keep job {older} longer"));
     b.click("input[name=until][value=date]");
     b.click("main form button.main");
-    b.see("#f-until-bad", "is no day");
+    b.see("#f-until-bad", "no day was chosen");
     b.click("main fieldset label:nth-of-type(3) input");
     b.click("main form button.main");
     b.wait_path("/admin/disk");
@@ -588,7 +588,7 @@ fn pages_of_retention(audit: &mut Audit, service: &Service, id: u64) {
     audit.at(&format!("/jobs/{id}/keep"), "keep");
     b.click("input[name=until][value=date]");
     b.click("main form button.main");
-    b.see("#f-until-bad", "is no day");
+    b.see("#f-until-bad", "no day was chosen");
     audit.page("keep-errors");
     audit.at(&format!("/jobs/{id}/delete"), "delete");
     b.click("main button.danger");

@@ -126,6 +126,11 @@ impl App {
         })
     }
 
+    /// What the rules say now, as a preview and the Disk page tell it.
+    pub(super) fn plan_now(&self, now: Timestamp) -> Result<CleanupPlan, AppError> {
+        Ok(self.decide(now, true)?.plan)
+    }
+
     fn decide(&self, now: Timestamp, trust_age: bool) -> Result<Decided, AppError> {
         self.load_inventory()?;
         let items = self.items_now()?;

@@ -5,11 +5,16 @@ use super::{App, AppError, Chore, Orphans};
 use crate::{
     domain::{
         Actor, JobId, StateKind, Timestamp, Verb,
-        retention::{Class, Item, Policy, Rule, expiry, plan},
+        retention::{Class, Doomed, Item, Lifetime, Policy, Rule, expiry, plan},
     },
     store::{Cursor, JobFilter, Receipt},
 };
-use std::{collections::HashSet, ffi::OsStr, sync::PoisonError, time::Duration};
+use std::{
+    collections::{BTreeMap, HashMap, HashSet, hash_map::Entry},
+    ffi::OsStr,
+    sync::PoisonError,
+    time::Duration,
+};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 /// The past a forecast looks at.
@@ -274,19 +279,18 @@ impl App {
     /// What goes by its rule, soonest first. What somebody pinned and the last good image of a
     /// recipe are not among it.
     fn goes_next(&self, items: &[Item], now: Timestamp) -> Result<Vec<NextRow>, AppError> {
-        let policy = &self.settings().retention;
-        let ahead = plan(items, None, policy, now.plus(HORIZON), true);
-        let by_id = |id: JobId| items.binary_search_by_key(&id, |i| i.id).ok();
-        let item = |id: JobId| by_id(id).and_then(|at| items.get(at));
-        let mut rows: Vec<_> = ahead
-            .doomed
-            .into_iter()
-            .filter(|doomed| doomed.class != Class::Records)
-            .filter_map(|doomed| {
-                let at = due(item(doomed.id)?, doomed.class, &doomed.rule, policy);
-                Some((at.filter(|at| *at > now), doomed))
-            })
-            .collect();
+        let mut rows: BTreeMap<_, (Option<Timestamp>, Doomed)> = BTreeMap::new();
+        for doomed in self.plan_now(now)?.doomed {
+            rows.insert((doomed.id, doomed.class), (None, doomed));
+        }
+        for (at, doomed) in ahead(items, &self.settings().retention, now) {
+            rows.entry((doomed.id, doomed.class)).or_insert_with(|| {
+                // What something keeps just now goes with the first cleanup after that.
+                (Some(at).filter(|at| *at > now), doomed)
+            });
+        }
+        let mut rows: Vec<_> = rows.into_values().collect();
+        rows.retain(|(_, doomed)| doomed.class != Class::Records);
         rows.sort_by_key(|(at, doomed)| (*at, doomed.class, doomed.id));
         rows.truncate(NEXT_ROWS);
         let mut shown = Vec::with_capacity(rows.len());
@@ -306,7 +310,39 @@ impl App {
     }
 }
 
-/// When a rule takes something that nothing guards by then; `None`: at once.
+/// What the rules take later, and when; a thing that two rules take comes with the earlier one.
+fn ahead(items: &[Item], policy: &Policy, now: Timestamp) -> Vec<(Timestamp, Doomed)> {
+    // Ages go before numbers in a plan: to see what goes by its number first, ages count for
+    // nothing.
+    let ageless = Policy {
+        images: Lifetime::Forever,
+        leftovers: Lifetime::Forever,
+        logs: Lifetime::Forever,
+        records: Lifetime::Forever,
+        queues: BTreeMap::new(),
+        ..policy.clone()
+    };
+    let by_id: HashMap<_, _> = items.iter().map(|item| (item.id, item)).collect();
+    let mut first: HashMap<_, (Timestamp, Doomed)> = HashMap::new();
+    for rules in [&ageless, policy] {
+        for doomed in plan(items, None, rules, now.plus(HORIZON), true).doomed {
+            let Some(item) = by_id.get(&doomed.id) else { continue };
+            let Some(at) = due(item, doomed.class, &doomed.rule, policy) else { continue };
+            match first.entry((doomed.id, doomed.class)) {
+                Entry::Occupied(mut known) if at < known.get().0 => {
+                    known.insert((at, doomed));
+                }
+                Entry::Occupied(_) => {}
+                Entry::Vacant(new) => {
+                    new.insert((at, doomed));
+                }
+            }
+        }
+    }
+    first.into_values().collect()
+}
+
+/// When a rule takes something that nothing guards by then; `None`: nobody knows.
 fn due(item: &Item, class: Class, rule: &Rule, policy: &Policy) -> Option<Timestamp> {
     match rule {
         Rule::Age { .. } => expiry(item, class, policy),
@@ -352,6 +388,23 @@ mod tests {
         assert_eq!(per_day(700, WEEK), 100);
         assert_eq!(per_day(0, Duration::ZERO), 0);
         assert_eq!(per_day(u64::MAX, DAY), u64::MAX);
+    }
+
+    #[test]
+    fn what_goes_by_its_number_comes_before_what_grows_old() {
+        let policy = Policy::default();
+        let now = Timestamp::default().plus(10 * DAY);
+        let items: Vec<_> = (1..=5)
+            .map(|n| Item { id: JobId::new(n).unwrap(), ..item(i64::try_from(n).unwrap()) })
+            .collect();
+        let mut rows = ahead(&items, &policy, now);
+        rows.sort_by_key(|(at, doomed)| (*at, doomed.id));
+        let images: Vec<_> =
+            rows.iter().filter(|(_, d)| d.class == Class::Images).map(|(_, d)| d).collect();
+        let ids: Vec<_> = images.iter().map(|d| d.id.get()).collect();
+        assert_eq!(ids, [1, 2, 3, 4], "the fifth is the last good one");
+        assert!(images[..2].iter().all(|d| matches!(d.rule, Rule::Number { .. })));
+        assert!(images[2..].iter().all(|d| matches!(d.rule, Rule::Age { .. })));
     }
 
     #[test]

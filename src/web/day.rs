@@ -18,12 +18,15 @@ pub fn written(at: Timestamp) -> String {
 /// It is no day, or not one after today.
 pub fn until(text: &str, now: Timestamp, latest: Timestamp) -> Result<Timestamp, Problem> {
     let text = text.trim();
+    let refused = |what: String| {
+        Problem::new("until", format!("{what}: give a day such as {}", written(latest)))
+    };
     let wrong = |what: &str| {
         let shown: String = text.chars().take(20).collect();
-        Problem::new("until", format!("`{shown}` {what}: give a day such as {}", written(latest)))
+        refused(format!("`{shown}` {what}"))
     };
     if text.is_empty() {
-        return Err(wrong("is no day"));
+        return Err(refused("no day was chosen".to_owned()));
     }
     let day: jiff::civil::Date = text.parse().map_err(|_| wrong("is no day"))?;
     let begin = jiff::tz::Offset::UTC.to_timestamp(day.at(0, 0, 0, 0));

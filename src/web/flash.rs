@@ -48,8 +48,11 @@ const PLAIN: [(&str, Notice); 6] = [
     ("orphans-deleted", Notice::OrphansDeleted),
 ];
 
+/// Makes a notice about a job.
+type OfJob = fn(JobId) -> Notice;
+
 /// Notices about a job, by their codes.
-const OF_JOB: [(&str, fn(JobId) -> Notice); 7] = [
+const OF_JOB: [(&str, OfJob); 7] = [
     ("submitted", Notice::Submitted),
     ("cancelled", Notice::Cancelled),
     ("launched", Notice::Launched),

@@ -300,6 +300,8 @@ async fn a_preview_is_what_a_run_does_and_the_run_leaves_a_receipt() {
     for said in ["Used by others", "Goes next", "next cleanup", "switched off", "No cleanup had"] {
         assert!(disk.contains(said), "{said}: {disk}");
     }
+    let soon = disk.matches(">next cleanup<").count();
+    assert_eq!(soon, 2, "what the preview names: {disk}");
     let preview = running.get("/admin/disk/preview", &p.operator).await.body;
     assert!(preview.contains("2 things would be deleted, "), "{preview}");
     for said in ["older than 14 days", "it is pinned"] {
@@ -457,7 +459,7 @@ async fn what_no_record_knows_is_found_shown_and_deleted_when_asked() {
     let lost = JobId::new(4711).unwrap();
     app.data().create_job(lost, b"lost", b"{}").unwrap();
     let path = app.data().root().join("jobs").join(lost.dir_name());
-    let before = std::time::SystemTime::now() - Duration::from_secs(3600);
+    let before = std::time::UNIX_EPOCH + Duration::from_secs(86_400);
     std::fs::File::open(&path).unwrap().set_modified(before).unwrap();
 
     let delete = "/admin/disk/orphans/delete";

@@ -78,11 +78,11 @@ fn space(v: &DiskView) -> Markup {
                 }
             }
         }
-        div class="phases" {
-            p {
+        p {
                 strong { (human::size(used)) " of " (human::size(total)) " used" }
                 " (" (percent) " %), " (human::size(free)) " free. " (forecast(v, free))
             }
+        div class="phases" {
             (stacked(v, total))
             ol {
                 @for (at, (taker, bytes)) in v.parts.iter().enumerate() {
@@ -283,11 +283,13 @@ fn bars(all: &[Receipt]) -> Markup {
     );
     let tall = |bytes: u64| u128::from(bytes) * u128::from(HEIGHT) / u128::from(most.max(1));
     html! {
+        @if most > 0 {
         svg class="bars" viewBox="0 0 1000 60" preserveAspectRatio="none" role="img" aria-label=(words) {
             @for (at, receipt) in all.iter().rev().enumerate() {
                 @let height = tall(receipt.bytes).max(1);
                 rect x=(at * 33) y=(u128::from(HEIGHT) - height) width="28" height=(height) {}
             }
+        }
         }
     }
 }

@@ -71,7 +71,7 @@ fn chore_card(f: &Frame, v: &ScheduleView, run: bool) -> Markup {
 fn when(v: &ScheduleView) -> Markup {
     html! {
         (plain(&v.sentence))
-        @if !v.text.is_empty() { " " code { (plain(&v.text)) } }
+        @if !v.text.is_empty() { " " code class="num" { (plain(&v.text)) } }
         @if let Some(original) = &v.original {
             p class="meta" {
                 "Changed here; config.toml says "
