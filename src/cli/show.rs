@@ -127,7 +127,7 @@ pub fn job(job: &JobJson) -> String {
 
 /// That something is gone, in words.
 pub fn deleted(gone: &GoneJson) -> String {
-    format!("deleted {} because {}", gone.at, gone.why)
+    format!("deleted {}: {}", gone.at, gone.why)
 }
 
 /// Where a job stands, in words.
@@ -250,7 +250,7 @@ mod tests {
             ..JobJson::default()
         };
         let text = super::job(&job);
-        for said in ["2027", "deleted 2026 because older than 14 days", "a.img has changed"] {
+        for said in ["2027", "deleted 2026: older than 14 days", "a.img has changed"] {
             assert!(text.contains(said), "{text}");
         }
         assert!(!text.contains("lines"), "the log is gone: {text}");

@@ -320,7 +320,7 @@ async fn a_preview_is_what_a_run_does_and_the_run_leaves_a_receipt() {
         assert_eq!(answer.status, if there { 200 } else { 410 }, "{id}");
     }
     let page = running.get(&format!("/jobs/{old}"), &p.operator).await.body;
-    assert!(page.contains("because older than 14 days"), "{page}");
+    assert!(page.contains("because they are older than 14 days"), "{page}");
     assert!(page.contains("href=\"/admin/disk/runs/1\""), "{page}");
     let page = running.get(&format!("/jobs/{old}"), &p.own).await.body;
     assert!(!page.contains("/admin/disk"), "she may not see receipts");

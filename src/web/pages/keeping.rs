@@ -40,13 +40,18 @@ pub(super) fn gone_note(what: &str, gone: &Gone, receipts: bool) -> Markup {
         p class="note info" {
             (icon("info"))
             span {
-                (what) " deleted on " (human::day(gone.at)) " because " (plain(&gone.why)) "."
+                (what) " deleted on " (human::day(gone.at)) " because " (because(&gone.why)) "."
                 @if receipts && gone.run > 0 {
                     " " a href={ "/admin/disk/runs/" (gone.run) } { "Cleanup " (gone.run) }
                 }
             }
         }
     }
+}
+
+/// A rule as the end of a sentence about files.
+fn because(why: &str) -> Markup {
+    html! { @if why.starts_with("older than ") { "they are " } (plain(why)) }
 }
 
 /// That a verification found something.
@@ -170,8 +175,8 @@ pub fn delete_confirm(f: &Frame, v: &JobView) -> Markup {
             p { "The job stays in the list and says that its files are gone. This cannot be undone." }
             @if artifacts { (table(job, false)) }
             p class="meta" {
-                "And the log (" (human::size(job.result.log_size)) ") and the definition ("
-                (human::size(job.request.definition_size)) ")."
+                "Log: " (human::size(job.result.log_size)) " · definition: "
+                (human::size(job.request.definition_size))
             }
             form method="post" action={ "/jobs/" (job.id) "/delete" } class="buttons" {
                 @if let Some(session) = f.session { (csrf(session)) }

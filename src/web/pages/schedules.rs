@@ -75,7 +75,7 @@ fn when(v: &ScheduleView) -> Markup {
         @if let Some(original) = &v.original {
             p class="meta" {
                 "Changed here; config.toml says "
-                @if original.is_empty() { "never" } @else { code { (plain(original)) } }
+                @if original.is_empty() { "never" } @else { code class="num" { (plain(original)) } }
             }
         }
     }
@@ -142,7 +142,8 @@ pub fn schedule(f: &Frame, p: &SchedulePage) -> Markup {
         "start",
         html! {
             (summary(p.problems, |problem| id(&problem.field)))
-            p { (what) " Now: " (when(p.view)) }
+            p { (what) }
+            dl class="pairs" { div { dt { "Now" } dd { (when(p.view)) } } }
             @if let Some((sentence, next)) = p.tried {
                 div class="note good" role="status" {
                     (icon("done"))
