@@ -90,6 +90,76 @@ fn files_are_there(b: &Browser, id: u64) {
     assert_eq!(bytes, vec![0; IMAGE]);
 }
 
+/// Of two images of one recipe the older one would go: it is kept longer, pinned, let go of and
+/// deleted by hand; then a cleanup runs.
+fn the_disk_is_looked_after(b: &Browser, older: u64) {
+    b.follow("Admin");
+    b.see("h1", "Health");
+    b.follow("Disk");
+    b.see("h1", "Disk");
+    b.click(&format!("a[href='/jobs/{older}/keep?next=/admin/disk']"));
+    b.see("h1", &format!("Keep job {older} longer"));
+    b.click("input[name=until][value=date]");
+    b.click("main form button.main");
+    b.see("#f-until-bad", "no day was chosen");
+    b.click("main fieldset label:nth-of-type(3) input");
+    b.click("main form button.main");
+    b.wait_path("/admin/disk");
+    b.see(".flash", "are kept longer");
+    b.click(&format!("form[action='/jobs/{older}/pin'] button"));
+    b.see(".flash", "are pinned");
+    assert_eq!(b.count(&format!("form[action='/jobs/{older}/pin']")), 0, "it no longer goes next");
+
+    b.go(&format!("/jobs/{older}"));
+    b.see("#head", "pinned by imager");
+    b.click(&format!("form[action='/jobs/{older}/unpin'] button"));
+    b.see(".flash", "no longer pinned");
+    b.see("#head", "images until");
+    b.follow("Delete");
+    b.see("h1", &format!("Delete the files of job {older}?"));
+    b.see("table.files", "slow-sda.raw");
+    b.click("main button.danger");
+    b.see(".flash", "are deleted");
+    b.see("#results", "Files deleted on");
+    assert_eq!(b.count("#actions a.main, table.files"), 0, "nothing leads to what is gone");
+    b.follow("Queue");
+    b.see(&format!("#job-{older} td:last-child"), "deleted");
+
+    b.go("/admin/disk");
+    b.follow("Preview");
+    b.see("h1", "What a cleanup would do now");
+    b.click("form[action='/admin/disk/run'] button");
+    b.see(".flash", "A cleanup was started");
+    let receipt = "th a[href^='/admin/disk/runs/']";
+    until("the receipt", || {
+        b.reload();
+        (b.count(receipt) > 0).then_some(())
+    });
+    b.click(receipt);
+    b.see("h1", "Cleanup ");
+    b.see("main", "imager");
+    a_timetable_is_changed(b);
+}
+
+fn a_timetable_is_changed(b: &Browser) {
+    b.follow("Schedules");
+    b.see("#backup", "0 0 2 * * *");
+    b.click("#backup a.btn");
+    b.see("h1", "When: Backup");
+    b.script("document.querySelector('#f-text').value = ''");
+    b.write("#f-text", "hourly");
+    b.click("button[value=save]");
+    b.see("#f-text-bad", "is no timetable");
+    assert_eq!(b.value("#f-text"), "hourly");
+    b.write("#f-text", Key::Control + "a");
+    b.write("#f-text", "0 0 * * * *");
+    b.click("button[value=check]");
+    b.see(".note.good", "The next times:");
+    b.click("button[value=save]");
+    b.see(".flash", "the new times count");
+    b.see("#backup", "0 0 * * * *");
+}
+
 fn log_out(b: &Browser) {
     b.click(".tabs form button");
     b.see("h1", "Log in");
@@ -149,8 +219,10 @@ fn from_the_first_login_to_the_image() {
     b.see(&status, "DONE");
     assert_eq!(b.script("return window.untouched"), json!(true));
     assert_eq!(b.count("table.queue tbody tr"), 2);
+    the_disk_is_looked_after(&b, id);
     log_out(&b);
-    assert_eq!(b.complaints(&["/password"]), [""; 0]);
+    let meant = ["/password", "/jobs/1/keep", "/admin/schedules/backup"];
+    assert_eq!(b.complaints(&meant), [""; 0]);
 }
 
 #[test]
@@ -191,6 +263,9 @@ fn everything_works_without_scripts() {
     });
     b.see(".lines", "Installing: demo-package-8");
     files_are_there(&b, id);
+    let second = service.submit(&file(&service, "slow"), "raw", "x86_64", &[]);
+    service.wait(second);
+    the_disk_is_looked_after(&b, id);
 
     a_mistake_keeps_what_was_typed(&b);
     b.click("button[value=submit]");
@@ -209,7 +284,7 @@ fn everything_works_without_scripts() {
     });
     b.follow("Queue");
     assert_eq!(b.count("table.queue thead th"), 8);
-    assert_eq!(b.count("table.queue tbody tr"), 2);
+    assert_eq!(b.count("table.queue tbody tr"), 3);
     b.click("#q-status option[value=cancelled]");
     b.click("aside form button");
     assert_eq!(b.count("table.queue tbody tr"), 1);
@@ -396,7 +471,16 @@ fn every_page_is_accessible_in_both_themes() {
     a_new_token(&mut audit);
     println!("{} looks at {} pages", audit.looks, audit.looks / 4);
     assert_eq!(audit.found, [""; 0]);
-    let meant = ["/login", "/password", "/submit", "/nothing/here", "/account/tokens"];
+    let meant = [
+        "/login",
+        "/password",
+        "/submit",
+        "/nothing/here",
+        "/account/tokens",
+        "/jobs/1/keep",
+        "/admin/schedules/backup",
+        "/admin/disk/runs/4711",
+    ];
     assert_eq!(b.complaints(&meant), [""; 0]);
 }
 
@@ -451,6 +535,8 @@ fn pages_of_jobs(audit: &mut Audit, service: &Service) {
     let submit = |how: &str| service.submit(&file(service, how), "raw", "x86_64", &[]);
     let done = submit("succeed");
     service.wait(done);
+    // A second one, so that the first goes by its rule.
+    service.wait(submit("succeed"));
     let failed = submit("no-package");
     service.wait(failed);
     let building = [submit("hang"), submit("hang")];
@@ -479,6 +565,36 @@ fn pages_of_jobs(audit: &mut Audit, service: &Service) {
     b.go(&format!("/jobs/{failed}/log?line={line}"));
     assert_eq!(b.count(&format!("#L{line}.mark")), 1, "the line that was asked for is stressed");
     audit.page("log-of-a-failure");
+    pages_of_retention(audit, service, done);
+}
+
+fn pages_of_retention(audit: &mut Audit, service: &Service, id: u64) {
+    let b = audit.b;
+    service.json(&["cleanup"]);
+    for (path, name) in [
+        ("/admin/disk", "disk"),
+        ("/admin/disk/preview", "preview"),
+        ("/admin/disk/runs/1", "receipt"),
+        ("/admin/disk/runs/4711", "receipt-unknown"),
+        ("/admin/schedules", "schedules"),
+        ("/admin/schedules/backup", "schedule"),
+    ] {
+        audit.at(path, name);
+    }
+    b.write("#f-text", "hourly");
+    b.click("button[value=save]");
+    b.see("#f-text-bad", "is no timetable");
+    audit.page("schedule-errors");
+    audit.at(&format!("/jobs/{id}/keep"), "keep");
+    b.click("input[name=until][value=date]");
+    b.click("main form button.main");
+    b.see("#f-until-bad", "no day was chosen");
+    audit.page("keep-errors");
+    audit.at(&format!("/jobs/{id}/delete"), "delete");
+    b.click("main button.danger");
+    b.see(".flash", "are deleted");
+    audit.page("job-deleted");
+    audit.at("/queue?status=done", "queue-deleted");
 }
 
 fn a_new_token(audit: &mut Audit) {

@@ -4,12 +4,13 @@
 #![allow(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    reason = "a test that panics has failed, as it should"
+    clippy::disallowed_methods,
+    reason = "a test that panics has failed, as it should, and mounting is done by a program"
 )]
 
 mod common;
 
-use common::{PASSWORD, Service, img, is_root, said};
+use common::{PASSWORD, Service, config, img, is_root, said};
 use serde_json::Value;
 use std::{path::PathBuf, process::Output};
 
@@ -183,4 +184,107 @@ fn without_a_server_the_store_is_backed_up_checked_and_brought_back() {
     assert_eq!(service.json(&["fsck"])["findings"], serde_json::json!([]));
     service.spawn();
     assert!(service.json(&["jobs"])["jobs"].as_array().unwrap().is_empty());
+}
+
+/// Two images of one recipe on a box where nothing goes because its disk is well filled.
+fn two_images() -> Service {
+    let service = Service::with_config(&config("[retention]\nbudget = 100\n"));
+    for _ in 0..2 {
+        let id = service.submit(&kickstart(&service, "succeed"), "raw", "x86_64", &[]);
+        assert_eq!(service.wait(id)["state"], "done");
+    }
+    service
+}
+
+#[test]
+fn files_are_pinned_kept_and_deleted() {
+    if !is_root("mic") {
+        return;
+    }
+    let service = two_images();
+    let text = said(&service.cli(&["job", "1"]));
+    assert!(text.contains("kept until:"), "{text}");
+
+    let output = service.cli(&["pin", "1"]);
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    assert_eq!(service.job(1)["pinned"]["by"], "console");
+    let output = service.cli(&["delete", "1"]);
+    assert_eq!(code(&output), 1, "{}", said(&output));
+    assert!(stderr(&output).contains("it is pinned"), "{}", said(&output));
+    assert_eq!(code(&service.cli(&["unpin", "1"])), 0);
+
+    let before = service.job(1)["expires"].clone();
+    let output = service.cli(&["keep", "1", "--days", "30"]);
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    assert!(said(&output).contains("job 1 is kept until 20"), "{}", said(&output));
+    assert_ne!(service.job(1)["expires"], before);
+    for bad in ["2000-01-01", "soon"] {
+        let output = service.cli(&["keep", "1", "--until", bad]);
+        assert_eq!(code(&output), 1, "{}", said(&output));
+        assert!(stderr(&output).contains(bad), "{}", said(&output));
+    }
+    assert_eq!(code(&service.cli(&["keep", "1"])), 2, "until when?");
+
+    let output = service.cli(&["delete", "1"]);
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    let text = said(&service.cli(&["job", "1"]));
+    assert!(text.contains(": somebody asked for it") && !text.contains("sha256"), "{text}");
+    for args in [&["download", "1"][..], &["delete", "1"], &["pin", "1"], &["log", "1"]] {
+        let output = service.cli(args);
+        if args[0] != "log" {
+            assert_eq!(code(&output), 1, "{args:?}: {}", said(&output));
+            assert!(stderr(&output).contains("deleted"), "{args:?}: {}", said(&output));
+        }
+    }
+    assert_eq!(code(&service.cli(&["pin", "99"])), 1);
+}
+
+/// A file system below the trash, which no cleanup can remove.
+struct Mounted(PathBuf);
+
+impl Mounted {
+    fn at(path: PathBuf) -> Self {
+        std::fs::create_dir(&path).unwrap();
+        let mount = std::process::Command::new("mount")
+            .args(["-t", "tmpfs", "none"])
+            .arg(&path)
+            .output()
+            .unwrap();
+        assert!(mount.status.success(), "{}", said(&mount));
+        std::fs::write(path.join("inside"), "mine").unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Mounted {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(&self.0).output();
+    }
+}
+
+#[test]
+fn a_cleanup_is_previewed_run_and_accounted_for() {
+    if !is_root("mic and mounting") {
+        return;
+    }
+    let service = two_images();
+    let output = service.cli(&["cleanup", "--dry-run"]);
+    assert_eq!(code(&output), 0, "{}", said(&output));
+    assert!(said(&output).contains("nothing would be deleted"), "{}", said(&output));
+    assert_eq!(service.json(&["cleanup", "--dry-run"])["items"], 0);
+
+    let receipt = service.json(&["cleanup"]);
+    assert_eq!((&receipt["items"], &receipt["trigger"]), (&0.into(), &"console".into()));
+    let next = service.json(&["cleanup"]);
+    assert!(next["run"].as_u64() > receipt["run"].as_u64(), "{next}");
+
+    let held = Mounted::at(service.data().join("trash/held"));
+    let output = service.cli(&["cleanup"]);
+    assert_eq!(code(&output), 1, "{}", said(&output));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("went wrong: ") && text.contains("held"), "{text}");
+    assert!(stderr(&output).contains("went wrong in cleanup"), "{}", said(&output));
+    assert!(held.0.join("inside").exists());
+    drop(held);
+    assert_eq!(code(&service.cli(&["cleanup"])), 0);
 }

@@ -42,6 +42,7 @@ pub(super) struct Cleaning {
     /// Held while a run goes on.
     running: Mutex<Clock>,
     orphans: Mutex<Option<Orphans>>,
+    walked: Mutex<Option<super::gauge::Walked>>,
 }
 
 impl Cleaning {
@@ -51,6 +52,11 @@ impl Cleaning {
 
     pub(super) fn orphans(&self) -> Option<Orphans> {
         self.orphans.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the Disk page last counted by walking.
+    pub(super) fn walked(&self) -> &Mutex<Option<super::gauge::Walked>> {
+        &self.walked
     }
 }
 
@@ -118,6 +124,11 @@ impl App {
             by_class: by_class(&plan.doomed),
             unmet: plan.unmet,
         })
+    }
+
+    /// What the rules say now, as a preview and the Disk page tell it.
+    pub(super) fn plan_now(&self, now: Timestamp) -> Result<CleanupPlan, AppError> {
+        Ok(self.decide(now, true)?.plan)
     }
 
     fn decide(&self, now: Timestamp, trust_age: bool) -> Result<Decided, AppError> {
@@ -207,11 +218,7 @@ impl App {
         now: Timestamp,
     ) -> Result<(), AppError> {
         let job = self.known(actor, id)?;
-        if job.owner == actor.user {
-            actor.allow(Verb::DeleteOwn).or_else(|_| actor.allow(Verb::DeleteAny))?;
-        } else {
-            actor.allow(Verb::DeleteAny)?;
-        }
+        super::keep::may_delete(actor, &job)?;
         if !job.state.kind().is_final() {
             let hint = "cancel it first".to_owned();
             return Err(AppError::Conflict { job: id, state: job.state.kind(), hint });

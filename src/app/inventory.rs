@@ -142,7 +142,8 @@ impl App {
 
     /// A job has ended and its record says so.
     pub fn note_ended(&self, job: &Job) {
-        self.take_in(job, None);
+        // Somebody may have pinned it while it built.
+        self.take_in(job, self.store().shelf(job.id).ok().as_ref());
     }
 
     fn take_in(&self, job: &Job, shelf: Option<&ShelfRecord>) {

@@ -30,10 +30,11 @@ impl App {
         let queues = self.store().queues()?;
         let counts = self.store().counts()?;
         Ok(StartView {
-            building: self.views(actor, building.jobs, &queues, now),
-            finished: self.views(actor, finished, &queues, now),
+            building: self.views(actor, building.jobs, &queues)?,
+            finished: self.views(actor, finished, &queues)?,
             waiting: counts.by_state.get(&StateKind::Queued).copied().unwrap_or(0),
             space: self.data().space().ok().map(|space| (space.total, space.free)),
+            next_cleanup: self.next_cleanup(now),
         })
     }
 
@@ -47,13 +48,13 @@ impl App {
         filter: &JobFilter,
         cursor: Cursor,
         limit: usize,
-        now: Timestamp,
+        _now: Timestamp,
     ) -> Result<QueueView, AppError> {
         actor.allow(Verb::ViewJobs)?;
         let page = self.store().jobs(filter, cursor, limit)?;
         let queues = self.store().queues()?;
         Ok(QueueView {
-            rows: self.views(actor, page.jobs, &queues, now),
+            rows: self.views(actor, page.jobs, &queues)?,
             older: page.older,
             newer: page.newer,
             total: page.total,
@@ -67,34 +68,34 @@ impl App {
         actor: &Actor,
         jobs: Vec<Job>,
         queues: &[Queue],
-        now: Timestamp,
-    ) -> Vec<JobView> {
-        jobs.into_iter().map(|job| self.view(actor, job, queues, now)).collect()
+    ) -> Result<Vec<JobView>, AppError> {
+        jobs.into_iter().map(|job| self.view(actor, job, queues)).collect()
     }
 
-    fn view(&self, actor: &Actor, job: Job, queues: &[Queue], _now: Timestamp) -> JobView {
+    fn view(&self, actor: &Actor, job: Job, queues: &[Queue]) -> Result<JobView, AppError> {
         let queue = queues.iter().find(|q| q.name == job.queue);
         let live = self.board().live(&job, queue);
         let open = !job.state.kind().is_final();
         let held = queue.is_some_and(|q| !q.launch) && !job.launched;
-        JobView {
+        Ok(JobView {
+            kept: self.retained(actor, &job)?,
             may_cancel: open && !live.stopping && actor.allow_cancel(&job.owner).is_ok(),
             may_launch: job.state.kind() == StateKind::Queued
                 && held
                 && actor.allow(Verb::Launch).is_ok(),
             live,
             job,
-        }
+        })
     }
 
     /// One job.
     ///
     /// # Errors
     /// `NotFound`, denied.
-    pub fn job(&self, actor: &Actor, id: JobId, now: Timestamp) -> Result<JobView, AppError> {
+    pub fn job(&self, actor: &Actor, id: JobId, _now: Timestamp) -> Result<JobView, AppError> {
         let job = self.record(actor, id)?;
         let queues = self.store().queues()?;
-        Ok(self.view(actor, job, &queues, now))
+        self.view(actor, job, &queues)
     }
 
     pub(super) fn known(&self, actor: &Actor, id: JobId) -> Result<Job, AppError> {

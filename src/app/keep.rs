@@ -1,6 +1,6 @@
 //! What people do about retention of one job: pin it, keep it longer, delete it.
 
-use super::{App, AppError, Chore, Peer, Retained};
+use super::{App, AppError, Chore, JobView, Peer, Retained};
 use crate::{
     domain::{
         Actor, Job, JobId, Timestamp, Verb,
@@ -9,6 +9,30 @@ use crate::{
     store::{AuditRecord, ShelfRecord, StoreError},
 };
 use std::time::Duration;
+
+/// Keeping one's own files longer takes less than keeping another's.
+fn may_keep(actor: &Actor, job: &Job) -> Result<(), AppError> {
+    if job.owner == actor.user && actor.verbs.has(Verb::KeepOwn) {
+        return Ok(());
+    }
+    actor.allow(Verb::Pin).map(drop).map_err(AppError::from)
+}
+
+/// Deleting one's own files takes less than deleting another's.
+pub(super) fn may_delete(actor: &Actor, job: &Job) -> Result<(), AppError> {
+    if job.owner == actor.user && actor.verbs.has(Verb::DeleteOwn) {
+        return Ok(());
+    }
+    actor.allow(Verb::DeleteAny).map(drop).map_err(AppError::from)
+}
+
+fn ended(view: &JobView, hint: &str) -> Result<(), AppError> {
+    let state = view.job.state.kind();
+    if state.is_final() {
+        return Ok(());
+    }
+    Err(AppError::Conflict { job: view.job.id, state, hint: hint.to_owned() })
+}
 
 /// How exactly the moment of a download is kept.
 const DOWNLOAD_STEP: Duration = Duration::from_secs(60);
@@ -21,16 +45,19 @@ impl App {
     pub fn retained(&self, actor: &Actor, job: &Job) -> Result<Retained, AppError> {
         let shelf = self.store().shelf(job.id)?;
         let policy = &self.settings().retention;
-        let until = self.item(job.id).and_then(|item| {
-            let class = if item.artifacts > 0 { item.artifact_class() } else { Class::Logs };
-            expiry(&item, class, policy)
+        let item = self.item(job.id).filter(|item| item.logs > 0);
+        let class = item.as_ref().map(|item| match item.artifacts {
+            0 => Class::Logs,
+            _ => item.artifact_class(),
         });
+        let until = item.zip(class).and_then(|(item, class)| expiry(&item, class, policy));
         let ended = job.state.kind().is_final();
         let own = job.owner == actor.user;
         let any =
             |mine: Verb, others: Verb| (own && actor.verbs.has(mine)) || actor.verbs.has(others);
         Ok(Retained {
-            until: until.filter(|_| shelf.logs_gone.is_none()),
+            class,
+            until,
             may_pin: actor.verbs.has(Verb::Pin) && shelf.logs_gone.is_none(),
             may_keep: ended && shelf.artifacts_gone.is_none() && any(Verb::KeepOwn, Verb::Pin),
             may_delete: ended && any(Verb::DeleteOwn, Verb::DeleteAny),
@@ -85,11 +112,7 @@ impl App {
         now: Timestamp,
     ) -> Result<(), AppError> {
         let job = self.known(actor, id)?;
-        if job.owner == actor.user {
-            actor.allow(Verb::KeepOwn).or_else(|_| actor.allow(Verb::Pin))?;
-        } else {
-            actor.allow(Verb::Pin)?;
-        }
+        may_keep(actor, &job)?;
         let policy: &Policy = &self.settings().retention;
         let longest = now.plus(policy.longest_extension);
         if until <= now || until > longest {
@@ -104,6 +127,47 @@ impl App {
             shelf.keep_until = Some(until);
         })
         .await
+    }
+
+    /// The job, if the asking person can keep its files longer now.
+    ///
+    /// # Errors
+    /// `NotFound`, denied, `Conflict` while it waits or builds, `Gone`.
+    pub fn job_to_keep(
+        &self,
+        actor: &Actor,
+        id: JobId,
+        now: Timestamp,
+    ) -> Result<JobView, AppError> {
+        let view = self.job(actor, id, now)?;
+        may_keep(actor, &view.job)?;
+        if view.kept.files_gone().is_some() {
+            return Err(AppError::gone(id));
+        }
+        let hint = "its files count from its end, keep them longer then";
+        ended(&view, hint).map(|()| view)
+    }
+
+    /// The job, if the asking person can delete its files now.
+    ///
+    /// # Errors
+    /// `NotFound`, denied, `Conflict` while it waits or builds, `Refused` when it is pinned,
+    /// `Gone`.
+    pub fn job_to_delete(
+        &self,
+        actor: &Actor,
+        id: JobId,
+        now: Timestamp,
+    ) -> Result<JobView, AppError> {
+        let view = self.job(actor, id, now)?;
+        may_delete(actor, &view.job)?;
+        if view.kept.shelf.logs_gone.is_some() {
+            return Err(AppError::gone(id));
+        }
+        if let Some((by, _)) = &view.kept.shelf.pinned {
+            return Err(AppError::kept(id, &format!("{by} pinned them: unpin the job first")));
+        }
+        ended(&view, "cancel it first").map(|()| view)
     }
 
     async fn mark(

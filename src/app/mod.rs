@@ -11,6 +11,7 @@ mod disk;
 mod errand;
 mod errors;
 mod first_start;
+mod gauge;
 mod health;
 mod inventory;
 mod jobs;
@@ -27,7 +28,7 @@ mod views;
 // Pages and handlers name these as part of what they are given; the store itself stays below.
 pub use crate::files::{LogFile, LogIndex};
 pub use crate::store::{
-    Counts, Cursor, JobFilter, Mishap, Receipt, SessionRecord, ShelfRecord, TokenRecord,
+    Counts, Cursor, Gone, JobFilter, Mishap, Receipt, SessionRecord, ShelfRecord, TokenRecord,
 };
 pub use board::*;
 pub use claims::{Claim, Claims};
@@ -35,6 +36,7 @@ pub use disk::{DiskSettings, DiskState};
 pub use errand::{Chore, Errand};
 pub use errors::*;
 pub use first_start::QueueLimits;
+pub use gauge::{DiskView, NextRow, Taker};
 pub use orphans::Orphans;
 pub use people::{FIRST_CODE, FIRST_USER};
 pub use state::*;

@@ -211,6 +211,8 @@ pub struct JobView {
     pub may_cancel: bool,
     /// True if the asking person may launch it now.
     pub may_launch: bool,
+    /// What becomes of its files.
+    pub kept: Retained,
 }
 
 /// What is only known while a job waits or builds.
@@ -239,7 +241,9 @@ pub struct Live {
 pub struct Retained {
     /// Marks of people, what is gone and why, damage that was found.
     pub shelf: crate::store::ShelfRecord,
-    /// Until when they are kept; `None`: nothing but a person or a full disk takes them.
+    /// What goes first; `None` while the job is open, or when nothing is left.
+    pub class: Option<Class>,
+    /// Until when that is kept; `None`: nothing but a person or a full disk takes it.
     pub until: Option<Timestamp>,
     /// True if the asking person may pin it, or let go of it.
     pub may_pin: bool,
@@ -249,6 +253,26 @@ pub struct Retained {
     pub may_delete: bool,
     /// How far "Keep longer" reaches.
     pub longest: Duration,
+}
+
+impl Retained {
+    /// Of a job about which nothing is known and nothing may be done.
+    pub fn nothing(job: JobId) -> Self {
+        Self {
+            shelf: crate::store::ShelfRecord::new(job),
+            class: None,
+            until: None,
+            may_pin: false,
+            may_keep: false,
+            may_delete: false,
+            longest: Duration::ZERO,
+        }
+    }
+
+    /// That its artifacts are gone, when and why.
+    pub fn files_gone(&self) -> Option<&crate::store::Gone> {
+        self.shelf.artifacts_gone.as_ref()
+    }
 }
 
 /// What a cleanup would do now.
@@ -317,6 +341,8 @@ pub struct StartView {
     pub waiting: u64,
     /// Total and free bytes of the data volume.
     pub space: Option<(u64, u64)>,
+    /// When the next cleanup is due.
+    pub next_cleanup: Option<Timestamp>,
 }
 
 /// A log that can be read by byte offset and waited on.

@@ -66,6 +66,16 @@ pub enum Command {
     Launch(Number),
     /// Fetch the image, or another file, of a job
     Download(Download),
+    /// Keep a job's files until it is unpinned: no rule takes them
+    Pin(Number),
+    /// Let the rules have a job's files again
+    Unpin(Number),
+    /// Keep a job's files longer than their rule says
+    Keep(Keep),
+    /// Delete a job's files: image, log and definition; its record stays
+    Delete(Number),
+    /// Delete what the rules no longer keep, now, and print the receipt
+    Cleanup(Cleanup),
     /// Manage users
     #[command(subcommand)]
     User(User),
@@ -171,6 +181,28 @@ pub struct Number {
     /// The job's number
     #[arg(value_name = "NUMBER")]
     pub job: JobId,
+}
+
+/// `img keep`
+#[derive(Debug, Args)]
+pub struct Keep {
+    /// The job's number
+    #[arg(value_name = "NUMBER")]
+    pub job: JobId,
+    /// The last day, such as 2026-12-07 (UTC)
+    #[arg(long, value_name = "DATE", required_unless_present = "days", conflicts_with = "days")]
+    pub until: Option<String>,
+    /// So many days from now
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub days: Option<u32>,
+}
+
+/// `img cleanup`
+#[derive(Debug, Args)]
+pub struct Cleanup {
+    /// Only print what would be deleted, and what is kept why
+    #[arg(long)]
+    pub dry_run: bool,
 }
 
 /// `img log`
@@ -302,6 +334,9 @@ mod tests {
             "img submit a.ks -t raw -a x86_64 -o novalue",
             "img submit a.ks -t raw -a x86_64 --check --watch",
             "img plugin check a.wasm -d b.ks",
+            "img keep 7",
+            "img keep 7 --days 0",
+            "img keep 7 --days 3 --until 2026-12-07",
         ] {
             assert!(Cli::try_parse_from(line.split(' ')).is_err(), "{line}");
         }

@@ -52,6 +52,10 @@ fn choose<'j>(job: &'j JobJson, name: Option<&str>) -> Result<&'j ArtifactJson, 
         None => job.artifacts.iter().find(|file| file.role == "image"),
     };
     found.ok_or_else(|| {
+        if let Some(gone) = &job.files_deleted {
+            let gone = show::clean(&show::deleted(gone));
+            return CliError::Failed(anyhow::anyhow!("the files of job {} are {gone}", job.id));
+        }
         let what = name.map_or_else(|| "no image".to_owned(), |name| format!("no file `{name}`"));
         let names: Vec<_> = job.artifacts.iter().map(|file| show::clean(&file.name)).collect();
         let hint = match names.as_slice() {

@@ -79,12 +79,23 @@ pub async fn launch(global: &Global, args: &Number) -> Result<(), CliError> {
 }
 
 async fn ask(global: &Global, id: JobId, what: &str) -> Result<JobJson, CliError> {
-    let client = global.client()?;
-    let request = client.request(Method::POST, &format!("/api/v1/jobs/{id}/{what}"));
-    client.json(request.json(&serde_json::json!({}))).await
+    post(global, id, what, &serde_json::json!({})).await
 }
 
-fn say(global: &Global, job: &JobJson, what: &str) -> Result<(), CliError> {
+/// Posts `body` to a job's `what`; the answer is the job.
+pub async fn post(
+    global: &Global,
+    id: JobId,
+    what: &str,
+    body: &impl serde::Serialize,
+) -> Result<JobJson, CliError> {
+    let client = global.client()?;
+    let request = client.request(Method::POST, &format!("/api/v1/jobs/{id}/{what}"));
+    client.json(request.json(body)).await
+}
+
+/// Says what has happened to a job.
+pub fn say(global: &Global, job: &JobJson, what: &str) -> Result<(), CliError> {
     if global.json {
         return show::json(job);
     }

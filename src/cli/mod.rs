@@ -5,12 +5,14 @@
 
 mod args;
 mod backup;
+mod cleanup;
 mod client;
 mod connect;
 mod direct;
 mod download;
 mod errors;
 mod jobs;
+mod keep;
 mod log;
 mod plugins;
 mod run;

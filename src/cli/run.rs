@@ -3,7 +3,7 @@
 use super::{
     CliError,
     args::{Cli, Command, Global, Plugin, User},
-    backup, download, jobs, log, plugins, show, submit, terminal, user,
+    backup, cleanup, download, jobs, keep, log, plugins, show, submit, terminal, user,
 };
 use crate::{config::Config, web::api::types::VersionJson};
 use clap::{CommandFactory as _, Parser as _};
@@ -45,6 +45,11 @@ fn run(cli: Cli, serve: impl FnOnce(Config) -> anyhow::Result<()>) -> Result<(),
         Command::Cancel(args) => block_on(jobs::cancel(global, &args)),
         Command::Launch(args) => block_on(jobs::launch(global, &args)),
         Command::Download(args) => block_on(download::run(global, args)),
+        Command::Pin(args) => block_on(keep::pin(global, &args, true)),
+        Command::Unpin(args) => block_on(keep::pin(global, &args, false)),
+        Command::Keep(args) => block_on(keep::keep(global, args)),
+        Command::Delete(args) => block_on(keep::delete(global, &args)),
+        Command::Cleanup(args) => block_on(cleanup::run(global, &args)),
         Command::User(User::Passwd { name }) => user::passwd(global, &name),
         Command::CheckConfig => check_config(global),
         Command::Backup(args) => backup::backup(global, &args),

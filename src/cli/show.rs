@@ -1,7 +1,7 @@
 //! Jobs and other answers as text for people.
 
 use super::{CliError, terminal};
-use crate::web::api::types::{ArtifactJson, CheckJson, JobJson, JobsJson, PluginJson};
+use crate::web::api::types::{ArtifactJson, CheckJson, GoneJson, JobJson, JobsJson, PluginJson};
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -45,7 +45,7 @@ pub fn size(bytes: u64) -> String {
     format!("{} ({bytes} bytes)", short_size(bytes))
 }
 
-fn short_size(bytes: u64) -> String {
+pub(super) fn short_size(bytes: u64) -> String {
     bytesize::ByteSize(bytes).display().iec().to_string()
 }
 
@@ -98,7 +98,22 @@ pub fn job(job: &JobJson) -> String {
     let options = job.options.iter().map(|(k, v)| format!("{k}={v}"));
     fact("options", options.collect::<Vec<_>>().join(" "));
     fact("input job", job.input_job.map(|id| id.to_string()).unwrap_or_default());
-    fact("log", format!("{} lines, {}", job.log_lines, size(job.log_size)));
+    if job.log_deleted.is_none() {
+        fact("log", format!("{} lines, {}", job.log_lines, size(job.log_size)));
+    }
+    fact("kept until", job.expires.clone().unwrap_or_default());
+    if let Some(pin) = &job.pinned {
+        fact("pinned", format!("by {}, {}", pin.by, pin.at));
+    }
+    if let Some(gone) = &job.files_deleted {
+        fact("files", deleted(gone));
+    }
+    if let Some(gone) = &job.log_deleted {
+        fact("log", deleted(gone));
+    }
+    for sentence in &job.damage {
+        fact("damaged", sentence.clone());
+    }
     for sentence in &job.residual {
         fact("left behind", sentence.clone());
     }
@@ -108,6 +123,11 @@ pub fn job(job: &JobJson) -> String {
         fact("path", file.path.clone().unwrap_or_default());
     }
     table(&rows)
+}
+
+/// That something is gone, in words.
+pub fn deleted(gone: &GoneJson) -> String {
+    format!("deleted {}: {}", gone.at, gone.why)
 }
 
 /// Where a job stands, in words.
@@ -217,6 +237,23 @@ mod tests {
         let job = JobJson { state: "failed".into(), failure: Some(failure), ..JobJson::default() };
         let want = "failed, definition: no package foo (log line 812): look for its new name";
         assert_eq!(state(&job), want);
+    }
+
+    #[test]
+    fn what_becomes_of_the_files_is_said() {
+        let gone = GoneJson { at: "2026".into(), why: "older than 14 days".into(), run: Some(3) };
+        let job = JobJson {
+            expires: Some("2027".into()),
+            files_deleted: Some(gone.clone()),
+            log_deleted: Some(gone),
+            damage: vec!["a.img has changed".into()],
+            ..JobJson::default()
+        };
+        let text = super::job(&job);
+        for said in ["2027", "deleted 2026: older than 14 days", "a.img has changed"] {
+            assert!(text.contains(said), "{text}");
+        }
+        assert!(!text.contains("lines"), "the log is gone: {text}");
     }
 
     #[test]

@@ -36,7 +36,8 @@ async fn job(visit: Visit) -> Reply {
     let (actor, id) = (visit.actor()?, visit.job_id()?);
     let view = visit.app.job(actor, id, visit.now)?;
     let (tail, ended) = piece(&visit.app, actor, id, lines::tail).await?;
-    let short = view.job.request.definition_size <= SHOWN_DEFINITION;
+    let short =
+        view.job.request.definition_size <= SHOWN_DEFINITION && view.kept.shelf.logs_gone.is_none();
     let bytes = if short { definition_bytes(&visit.app, actor, id).await? } else { Vec::new() };
     let definition = std::str::from_utf8(&bytes).ok().filter(|_| short);
     let tail = LogTail {
@@ -72,7 +73,7 @@ async fn definition_bytes(app: &App, actor: &Actor, id: JobId) -> Result<Vec<u8>
     blocking(move || app.definition(&actor, id)).await
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> Result<T, AppError> + Send + 'static,
 ) -> Result<T, WebError> {
     let done = tokio::task::spawn_blocking(work).await;
@@ -82,6 +83,9 @@ async fn blocking<T: Send + 'static>(
 async fn log(visit: Visit) -> Reply {
     let (actor, id) = (visit.actor()?, visit.job_id()?);
     let view = visit.app.job(actor, id, visit.now)?;
+    if view.kept.shelf.logs_gone.is_some() {
+        return Err(AppError::gone(id).into());
+    }
     let number = |name: &str| visit.query(name).and_then(|n| n.parse::<u64>().ok());
     let mark = number("line").filter(|line| *line > 0);
     let from = first_line(number("from"), mark);

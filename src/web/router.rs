@@ -6,11 +6,11 @@ use super::{
     arrival::Arrival,
     assets,
     body::Body,
-    download,
+    disk, download,
     error::WebError,
-    health, job, login, queue,
+    health, job, keeping, login, queue,
     reply::{Reply, Response},
-    start, stream, submit,
+    schedules, start, stream, submit,
     table::{self, Answers, Params, ROWS, Row},
     visit::{Scene, Visit},
 };
@@ -81,6 +81,9 @@ fn groups(app: &App) -> Vec<Screens> {
         login::routes(app),
         account::routes(app),
         health::routes(app),
+        disk::routes(app),
+        schedules::routes(app),
+        keeping::routes(app),
     ]
 }
 

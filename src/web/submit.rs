@@ -41,7 +41,11 @@ impl Shown {
 
 fn page(visit: &Visit, status: StatusCode, shown: &Shown) -> Reply {
     let choices = visit.app.choices(visit.actor()?)?;
+    let until = |name| visit.app.kept_until(name, visit.now);
+    let kept: Vec<_> =
+        choices.queues.iter().map(|(queue, _)| (queue.name.clone(), until(&queue.name))).collect();
     let page = SubmitPage {
+        kept: &kept,
         choices: &choices,
         typed: &shown.typed,
         source: shown.source,

@@ -100,6 +100,8 @@ const VIEW: Need = Need::Verb(Verb::ViewJobs);
 const SUBMIT: Need = Need::Verb(Verb::Submit);
 const LAUNCH: Need = Need::Verb(Verb::Launch);
 const HEALTH: Need = Need::Verb(Verb::ViewHealth);
+const PIN: Need = Need::Verb(Verb::Pin);
+const CLEAN: Need = Need::Verb(Verb::RunCleanup);
 
 use Answers::{Api, Asset, File, Page, Stream};
 use BodyRule::{Form, Json, Multipart, Upload};
@@ -132,6 +134,12 @@ pub static ROWS: &[Row] = &[
     row("job.cancel", GET, "/jobs/{job}/cancel", VIEW, NOTHING, Page),
     row("job.cancel.post", POST, "/jobs/{job}/cancel", VIEW, Form, Page),
     row("job.launch", POST, "/jobs/{job}/launch", LAUNCH, Form, Page),
+    row("job.pin", POST, "/jobs/{job}/pin", PIN, Form, Page),
+    row("job.unpin", POST, "/jobs/{job}/unpin", PIN, Form, Page),
+    row("job.keep", GET, "/jobs/{job}/keep", VIEW, NOTHING, Page),
+    row("job.keep.post", POST, "/jobs/{job}/keep", VIEW, Form, Page),
+    row("job.delete", GET, "/jobs/{job}/delete", VIEW, NOTHING, Page),
+    row("job.delete.post", POST, "/jobs/{job}/delete", VIEW, Form, Page),
     row("account", GET, "/account", Known, NOTHING, Page),
     row("account.theme", POST, "/account/theme", Public, Form, Page),
     row("account.session.end", POST, "/account/sessions/end", Known, Form, Page),
@@ -140,6 +148,17 @@ pub static ROWS: &[Row] = &[
     row("account.token.revoke", POST, "/account/tokens/revoke", Known, Form, Page),
     row("admin", GET, "/admin", HEALTH, NOTHING, Page),
     row("admin.health", GET, "/admin/health", HEALTH, NOTHING, Page),
+    row("admin.disk", GET, "/admin/disk", HEALTH, NOTHING, Page),
+    row("admin.disk.preview", GET, "/admin/disk/preview", HEALTH, NOTHING, Page),
+    row("admin.disk.run", POST, "/admin/disk/run", CLEAN, Form, Page),
+    row("admin.disk.receipt", GET, "/admin/disk/runs/{run}", HEALTH, NOTHING, Page),
+    row("admin.orphans.compare", POST, "/admin/disk/orphans/compare", CLEAN, Form, Page),
+    row("admin.orphans.delete", GET, "/admin/disk/orphans/delete", CLEAN, NOTHING, Page),
+    row("admin.orphans.delete.post", POST, "/admin/disk/orphans/delete", CLEAN, Form, Page),
+    row("admin.schedules", GET, "/admin/schedules", HEALTH, NOTHING, Page),
+    row("admin.schedule", GET, "/admin/schedules/{chore}", CLEAN, NOTHING, Page),
+    row("admin.schedule.post", POST, "/admin/schedules/{chore}", CLEAN, Form, Page),
+    row("admin.schedule.run", POST, "/admin/schedules/{chore}/run", CLEAN, Form, Page),
     row("ui", GET, "/ui/{file}", Public, NOTHING, Asset),
     row("healthz", GET, "/healthz", Public, NOTHING, Asset),
     row("robots", GET, "/robots.txt", Public, NOTHING, Asset),
@@ -153,6 +172,14 @@ pub static ROWS: &[Row] = &[
     row("api.image", GET, "/api/v1/jobs/{job}/image", VIEW, NOTHING, Api),
     row("api.cancel", POST, "/api/v1/jobs/{job}/cancel", VIEW, Json, Api),
     row("api.launch", POST, "/api/v1/jobs/{job}/launch", LAUNCH, Json, Api),
+    row("api.pin", POST, "/api/v1/jobs/{job}/pin", PIN, Json, Api),
+    row("api.unpin", POST, "/api/v1/jobs/{job}/unpin", PIN, Json, Api),
+    row("api.keep", POST, "/api/v1/jobs/{job}/keep", VIEW, Json, Api),
+    row("api.delete", POST, "/api/v1/jobs/{job}/delete", VIEW, Json, Api),
+    row("api.cleanup", POST, "/api/v1/cleanup", CLEAN, Json, Api),
+    row("api.cleanup.preview", GET, "/api/v1/cleanup/preview", HEALTH, NOTHING, Api),
+    row("api.cleanup.runs", GET, "/api/v1/cleanup/runs", HEALTH, NOTHING, Api),
+    row("api.cleanup.run", GET, "/api/v1/cleanup/runs/{run}", HEALTH, NOTHING, Api),
     row("api.choices", GET, "/api/v1/choices", SUBMIT, NOTHING, Api),
     row("api.plugins", GET, "/api/v1/plugins", HEALTH, NOTHING, Api),
     row("api.version", GET, "/api/v1/version", Known, NOTHING, Api),

@@ -12,3 +12,4 @@ mod disk;
 mod journeys;
 mod logs;
 mod matrix;
+mod retention;

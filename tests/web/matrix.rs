@@ -76,7 +76,9 @@ fn ask(row: &Row, person: &Person) -> Ask {
         .replace("{job}", "999999")
         .replace("{file}", "style.css")
         .replace("{name}", "a.img")
-        .replace("{user}", "nobody");
+        .replace("{user}", "nobody")
+        .replace("{run}", "999999")
+        .replace("{chore}", "nothing");
     let ask = Ask::new(row.method.as_str(), &path, person);
     match row.body {
         BodyRule::None => ask,

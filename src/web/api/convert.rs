@@ -3,10 +3,10 @@
 use super::types::*;
 use crate::{
     app::{
-        App, CheckView, Choices, FieldChoice, FieldKind, HealthView, JobView, Remark, RunnerChoice,
-        RunnerHealth, Severity,
+        App, CheckView, Choices, CleanupPreview, FieldChoice, FieldKind, Gone, HealthView, JobView,
+        PlannedRow, Receipt, Remark, RunnerChoice, RunnerHealth, Severity,
     },
-    domain::{Artifact, Job, JobState, Queue, Timestamp},
+    domain::{Artifact, Job, JobState, Queue, Timestamp, retention::Class},
 };
 use std::collections::BTreeMap;
 
@@ -60,10 +60,80 @@ pub fn job(view: &JobView, now: Timestamp, console: Option<&App>) -> JobJson {
         log_lines: job.result.log_lines,
         phases: phases(job),
         commands: job.result.commands.clone(),
-        artifacts: artifacts(job, console),
+        artifacts: artifacts(view, console),
         residual: job.result.residual.clone(),
         peak_disk: job.result.peak_disk,
+        expires: view.kept.until.map(moment),
+        pinned: view
+            .kept
+            .shelf
+            .pinned
+            .as_ref()
+            .map(|(by, at)| PinnedJson { by: by.to_string(), at: moment(*at) }),
+        files_deleted: view.kept.files_gone().map(gone),
+        log_deleted: view.kept.shelf.logs_gone.as_ref().map(gone),
+        damage: view.kept.shelf.damage.clone(),
         url: format!("/jobs/{}", job.id),
+    }
+}
+
+fn gone(gone: &Gone) -> GoneJson {
+    GoneJson { at: moment(gone.at), why: gone.why.clone(), run: (gone.run > 0).then_some(gone.run) }
+}
+
+/// What a cleanup would do now.
+pub fn preview(view: CleanupPreview) -> PreviewJson {
+    let row = |row: PlannedRow| PlannedJson {
+        job: row.job.get(),
+        name: row.name,
+        class: row.class.as_str().to_owned(),
+        bytes: row.bytes,
+        why: row.why,
+        kept_because: row.guard.map(|guard| guard.to_string()),
+        ended: moment(row.ended),
+    };
+    PreviewJson {
+        items: view.items,
+        bytes: view.bytes,
+        by_class: by_class(&view.by_class),
+        goes: view.doomed.into_iter().map(row).collect(),
+        stays: view.saved.into_iter().map(row).collect(),
+        stays_items: view.saved_items,
+        unmet: view.unmet,
+    }
+}
+
+fn by_class(all: &[(Class, u64, u64)]) -> Vec<ClassJson> {
+    let one = |(class, items, bytes): &(Class, u64, u64)| ClassJson {
+        class: class.as_str().to_owned(),
+        items: *items,
+        bytes: *bytes,
+    };
+    all.iter().map(one).collect()
+}
+
+/// What a cleanup did.
+pub fn receipt(receipt: Receipt) -> ReceiptJson {
+    ReceiptJson {
+        run: receipt.run,
+        begun: moment(receipt.begun),
+        ended: receipt.ended.map(moment),
+        length_ms: receipt.ended.map(|ended| millis(ended.since(receipt.begun))),
+        trigger: receipt.trigger,
+        planned_items: receipt.planned_items,
+        planned_bytes: receipt.planned_bytes,
+        items: receipt.items,
+        bytes: receipt.bytes,
+        freed: receipt.freed,
+        by_class: by_class(&receipt.by_class),
+        saved: receipt.saved,
+        unmet: receipt.unmet,
+        mishaps: receipt
+            .mishaps
+            .into_iter()
+            .map(|mishap| MishapJson { job: mishap.job.map(|id| id.get()), what: mishap.what })
+            .collect(),
+        more_mishaps: receipt.more_mishaps,
     }
 }
 
@@ -112,8 +182,12 @@ fn phases(job: &Job) -> Vec<PhaseJson> {
     job.result.phases.iter().map(phase).collect()
 }
 
-/// The files of a job. With `console` they say where they lie.
-pub fn artifacts(job: &Job, console: Option<&App>) -> Vec<ArtifactJson> {
+/// The files of a job that are still there. With `console` they say where they lie.
+pub fn artifacts(view: &JobView, console: Option<&App>) -> Vec<ArtifactJson> {
+    let job = &view.job;
+    if view.kept.files_gone().is_some() {
+        return Vec::new();
+    }
     let file = |artifact: &Artifact| ArtifactJson {
         name: artifact.name.clone(),
         role: artifact.role.as_str().to_owned(),
@@ -256,7 +330,7 @@ pub fn health(view: HealthView) -> HealthJson {
 mod tests {
     use super::*;
     use crate::{
-        app::Live,
+        app::{Live, Retained},
         domain::{
             Arch, Cause, Failure, ImageTypeId, JobId, JobName, QueueName, Role, RunnerId, UserName,
             job,
@@ -300,7 +374,21 @@ mod tests {
             state: JobState::Failed { started: Some(at(2_000)), ended: at(5_500), failure },
             result: job::BuildResult { artifacts: vec![artifact], ..job::BuildResult::default() },
         };
-        JobView { job, live: Live::default(), may_cancel: false, may_launch: false }
+        let kept = Retained::nothing(job.id);
+        JobView { job, live: Live::default(), may_cancel: false, may_launch: false, kept }
+    }
+
+    #[test]
+    fn a_file_that_is_gone_is_not_offered() {
+        let mut view = view();
+        assert_eq!(artifacts(&view, None).len(), 1);
+        let why = "older than 14 days".to_owned();
+        view.kept.shelf.artifacts_gone = Some(Gone { at: Timestamp::default(), why, run: 3 });
+        let said = job(&view, Timestamp::default(), None);
+        assert_eq!(said.artifacts, []);
+        let gone = said.files_deleted.unwrap();
+        assert_eq!((gone.why.as_str(), gone.run), ("older than 14 days", Some(3)));
+        assert_eq!(gone.at, "1970-01-01T00:00:00Z");
     }
 
     #[test]

@@ -55,7 +55,7 @@ pub async fn job(visit: Visit) -> Reply {
 /// `GET /api/v1/jobs/{job}/files`
 pub async fn files(visit: Visit) -> Reply {
     let view = visit.app.job(visit.actor()?, visit.job_id()?, visit.now)?;
-    let files = convert::artifacts(&view.job, console(&visit));
+    let files = convert::artifacts(&view, console(&visit));
     Ok(reply::json(StatusCode::OK, &FilesJson { job: view.job.id.get(), files }))
 }
 
@@ -75,7 +75,11 @@ pub async fn launch(mut visit: Visit) -> Reply {
     one(&visit, id, StatusCode::OK)
 }
 
-fn one(visit: &Visit, id: JobId, status: StatusCode) -> Result<reply::Response, WebError> {
+pub(super) fn one(
+    visit: &Visit,
+    id: JobId,
+    status: StatusCode,
+) -> Result<reply::Response, WebError> {
     let view = visit.app.job(visit.actor()?, id, visit.now)?;
     Ok(reply::json(status, &convert::job(&view, visit.now, console(visit))))
 }

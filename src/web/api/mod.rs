@@ -1,8 +1,10 @@
 //! The HTTP API for programs, `/api/v1`: JSON in and out, a bearer token or the local socket.
 
 mod box_routes;
+mod cleanup_routes;
 mod convert;
 mod job_routes;
+mod keep_routes;
 mod list;
 mod new_job;
 pub mod types;
@@ -23,6 +25,14 @@ pub fn routes(app: &App) -> Screens {
         .on("api.image", download::image)
         .on("api.cancel", job_routes::cancel)
         .on("api.launch", job_routes::launch)
+        .on("api.pin", keep_routes::pin)
+        .on("api.unpin", keep_routes::unpin)
+        .on("api.keep", keep_routes::keep)
+        .on("api.delete", keep_routes::delete)
+        .on("api.cleanup", cleanup_routes::start)
+        .on("api.cleanup.preview", cleanup_routes::preview)
+        .on("api.cleanup.runs", cleanup_routes::runs)
+        .on("api.cleanup.run", cleanup_routes::run)
         .on("api.choices", box_routes::choices)
         .on("api.plugins", box_routes::plugins)
         .on("api.version", box_routes::version)

@@ -4,6 +4,7 @@ use super::{
     frame::{About, Frame, Tab, icon, page},
     human,
     job::crumbs_to,
+    keeping::{damage_note, gone_note, sees_receipts},
     logline::plain,
     row::file_url,
 };
@@ -24,19 +25,26 @@ pub fn files(f: &Frame, v: &JobView) -> Markup {
         f,
         about,
         html! {
-            @if job.result.artifacts.is_empty() {
+            @if let Some(gone) = v.kept.files_gone() {
+                (gone_note("Files", gone, sees_receipts(f)))
+            } @else if job.result.artifacts.is_empty() {
                 p class="empty" {
                     @if job.state.kind().is_final() { "This job left no files behind." }
                     @else { "Files appear here when the job is done." }
                 }
             } @else {
-                (table(job))
+                (damage_note(v))
+                (table(job, true))
             }
             h2 { "What was sent" }
-            p {
-                a href={ "/jobs/" (job.id) "/definition" } { (plain(name(job))) } " "
-                (human::size(job.request.definition_size)) " · "
-                a href={ "/jobs/" (job.id) "/definition.txt" } { "Raw" }
+            @if let Some(gone) = &v.kept.shelf.logs_gone {
+                (gone_note("Log and definition", gone, sees_receipts(f)))
+            } @else {
+                p {
+                    a href={ "/jobs/" (job.id) "/definition" } { (plain(name(job))) } " "
+                    (human::size(job.request.definition_size)) " · "
+                    a href={ "/jobs/" (job.id) "/definition.txt" } { "Raw" }
+                }
             }
             p class="meta" { "SHA-256 " code class="hash" { (job.request.definition_sha256) } }
         },
@@ -51,15 +59,15 @@ fn name(job: &Job) -> &str {
     }
 }
 
-/// The table of files.
-pub(super) fn table(job: &Job) -> Markup {
+/// The table of files, with links to them if they are there to be taken.
+pub(super) fn table(job: &Job, linked: bool) -> Markup {
     let bytes = job.result.artifacts.iter().map(|a| a.size).fold(0, u64::saturating_add);
     html! {
         table class="files" {
             thead {
                 tr { th scope="col" { "Name" } th scope="col" { "Role" } th scope="col" { "Size" } th scope="col" { "SHA-256" } }
             }
-            tbody { @for artifact in &job.result.artifacts { (file(job, artifact)) } }
+            tbody { @for artifact in &job.result.artifacts { (file(job, artifact, linked)) } }
         }
         p class="meta" {
             (human::count(job.result.artifacts.len() as u64, "file", "files")) ", " (human::size(bytes))
@@ -67,11 +75,13 @@ pub(super) fn table(job: &Job) -> Markup {
     }
 }
 
-fn file(job: &Job, artifact: &Artifact) -> Markup {
+fn file(job: &Job, artifact: &Artifact, linked: bool) -> Markup {
     html! {
         tr {
             th scope="row" {
-                a href=(file_url(job, &artifact.name)) { (icon("download")) (plain(&artifact.name)) }
+                @if linked {
+                    a href=(file_url(job, &artifact.name)) { (icon("download")) (plain(&artifact.name)) }
+                } @else { (plain(&artifact.name)) }
             }
             td {
                 span class={ "role " (artifact.role.as_str()) } { (artifact.role.as_str()) }

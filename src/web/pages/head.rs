@@ -4,6 +4,7 @@ use super::{
     badge::{estimate, job_badge, place, progress, sentence, waited},
     frame::icon,
     human,
+    keeping::{damage_note, kept},
     logline::said,
 };
 use crate::{
@@ -25,6 +26,7 @@ pub fn job_head(v: &JobView, now: Timestamp) -> Markup {
                 p class="note warn" { (icon("pause")) span { "Held: " (hold) } }
             }
             @if let Some(progress) = progress(&v.live) { (progress) }
+            (damage_note(v))
             (facts(v, now))
             (phases(job, now))
         }
@@ -103,6 +105,7 @@ fn facts(v: &JobView, now: Timestamp) -> Markup {
             @if let Some(length) = length(job, now) { (fact("Length", length)) }
             @if let Some(ended) = job.state.ended() { (fact("Ended", human::time(ended))) }
             @if let Some(disk) = disk(job, live) { (fact("Disk", disk)) }
+            @if let Some(kept) = kept(v) { (fact("Kept", kept)) }
             @if let Some(sandbox) = &live.sandbox { (fact("Sandbox", html! { (sandbox) })) }
         }
     }
@@ -149,8 +152,8 @@ fn phases(job: &Job, now: Timestamp) -> Markup {
                 h2 { "Phases" }
                 @if total > 0 { (bar(&spans, total)) }
                 ol {
-                    @for (name, span) in &spans {
-                        li { span { (name) } " " (human::span(*span)) }
+                    @for (at, (name, span)) in spans.iter().enumerate() {
+                        li class={ "p" (at % 6) } { span { (name) } " " (human::span(*span)) }
                     }
                 }
             }

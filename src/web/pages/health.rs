@@ -1,7 +1,8 @@
 //! The health page.
 
 use super::{
-    frame::{About, Frame, Tab, icon, page},
+    admin::{Section, admin},
+    frame::{Frame, icon},
     logline::plain,
 };
 use crate::app::{HealthGroup, HealthView, RunnerHealth};
@@ -9,13 +10,11 @@ use maud::{Markup, html};
 
 /// How the box is.
 pub fn health(f: &Frame, v: &HealthView) -> Markup {
-    let crumbs = [("Admin".to_owned(), "/admin".to_owned())];
-    let mut about = About::new("Health", Tab::Admin);
-    about.crumbs = &crumbs;
-    about.shape = "full";
-    page(
+    admin(
         f,
-        about,
+        "Health",
+        (Section::Health, false),
+        "full",
         html! {
             (verdict(v))
             div class="groups" { @for group in &v.groups { (facts(group)) } }

@@ -31,13 +31,38 @@ pub(super) fn relative(at: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(iso) title=(exact) data-rel { (text) } }
 }
 
+/// A day as people write it, "7 Dec 2026"; the exact moment is in the title.
+pub(super) fn day(at: Timestamp) -> Markup {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (text, iso, exact) = written(at);
+    let text = civil(at).map_or(text, |civil| {
+        let month = usize::try_from(civil.month() - 1).ok().and_then(|at| MONTHS.get(at));
+        format!("{} {} {}", civil.day(), month.unwrap_or(&"?"), civil.year())
+    });
+    html! { time datetime=(iso) title=(exact) { (text) } }
+}
+
+/// "14 days", "4 hours": a span that somebody chose.
+pub(super) fn chosen(span: Duration) -> String {
+    match span.as_secs() {
+        s if s >= DAY && s.is_multiple_of(DAY) => count(s / DAY, "day", "days"),
+        s if s >= HOUR && s.is_multiple_of(HOUR) => count(s / HOUR, "hour", "hours"),
+        _ => span_text(span),
+    }
+}
+
+fn civil(at: Timestamp) -> Option<jiff::civil::DateTime> {
+    let moment = jiff::Timestamp::from_millisecond(at.as_millis()).ok()?;
+    Some(jiff::tz::Offset::UTC.to_datetime(moment))
+}
+
 /// For people, for machines, and to the millisecond.
 fn written(at: Timestamp) -> (String, String, String) {
-    let Ok(moment) = jiff::Timestamp::from_millisecond(at.as_millis()) else {
+    let Some(civil) = civil(at) else {
         let raw = format!("{} ms after 1970", at.as_millis());
         return (raw.clone(), String::new(), raw);
     };
-    let civil = jiff::tz::Offset::UTC.to_datetime(moment);
     let (date, time) = (civil.date(), civil.time());
     let day = format!("{:04}-{:02}-{:02}", date.year(), date.month(), date.day());
     let clock = format!("{:02}:{:02}:{:02}", time.hour(), time.minute(), time.second());
@@ -146,6 +171,7 @@ mod tests {
     fn every_moment_can_be_shown() {
         for ms in [i64::MIN, -1, 0, 1_764_096_012_345, i64::MAX] {
             assert!(!time(Timestamp::from_millis(ms)).into_string().is_empty());
+            assert!(!day(Timestamp::from_millis(ms)).into_string().is_empty());
         }
         let shown = time(Timestamp::from_millis(1_764_096_012_345)).into_string();
         assert_eq!(
@@ -153,6 +179,15 @@ mod tests {
             "<time datetime=\"2025-11-25T18:40:12Z\" title=\"2025-11-25 18:40:12.345 UTC\">\
              2025-11-25 18:40:12</time>"
         );
+    }
+
+    #[test]
+    fn days_and_chosen_spans_read_as_people_write_them() {
+        let shown = day(Timestamp::from_millis(1_796_601_600_000)).into_string();
+        assert!(shown.ends_with(">7 Dec 2026</time>"), "{shown}");
+        assert_eq!(chosen(Duration::from_secs(14 * DAY)), "14 days");
+        assert_eq!(chosen(Duration::from_secs(HOUR)), "1 hour");
+        assert_eq!(chosen(Duration::from_secs(90 * MINUTE)), "1 h 30 min");
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::{
     frame::{About, Crumb, Frame, Tab, csrf, icon, page},
     head::{fact, job_head},
     human,
+    keeping::{self, gone_note, sees_receipts},
     log::tools,
     logline::plain,
 };
@@ -56,7 +57,7 @@ pub fn job(f: &Frame, v: &JobView, p: &JobPage) -> Markup {
             (actions(f, v))
         }
     });
-    about.aside = Some(aside(job));
+    about.aside = Some(aside(v));
     let live = !job.state.kind().is_final();
     page(
         f,
@@ -64,8 +65,8 @@ pub fn job(f: &Frame, v: &JobView, p: &JobPage) -> Markup {
         html! {
             p class="vh" id="announce" aria-live="polite" {}
             section id="head" data-live[live] aria-label="Status" { (job_head(v, f.now)) }
-            (log_panel(v, p.tail))
-            div id="results" { (files_section(job)) (residual(job)) (plan(job)) }
+            (log_panel(f, v, p.tail))
+            div id="results" { (files_section(f, v)) (residual(job)) (plan(job)) }
             (request(job))
             @if let Some(text) = p.definition { (definition(job, text)) }
         },
@@ -80,8 +81,13 @@ pub(super) fn crumbs_to(job: &Job) -> [Crumb; 2] {
     ]
 }
 
-fn log_panel(v: &JobView, tail: &LogTail) -> Markup {
+fn log_panel(f: &Frame, v: &JobView, tail: &LogTail) -> Markup {
     let job = &v.job;
+    if let Some(gone) = &v.kept.shelf.logs_gone {
+        return html! {
+            section { h2 { "Log" } (gone_note("Log and definition", gone, sees_receipts(f))) }
+        };
+    }
     let events =
         (!tail.ended).then(|| format!("/jobs/{}/events?from={}", job.id, tail.next_offset));
     html! {
@@ -116,12 +122,16 @@ fn no_lines(state: &JobState) -> &'static str {
     }
 }
 
-fn files_section(job: &Job) -> Markup {
+fn files_section(f: &Frame, v: &JobView) -> Markup {
+    let job = &v.job;
+    let gone = v.kept.files_gone().filter(|_| !job.result.artifacts.is_empty());
     html! {
-        @if !job.result.artifacts.is_empty() {
+        @if let Some(gone) = gone {
+            section { h2 { "Files" } (gone_note("Files", gone, sees_receipts(f))) }
+        } @else if !job.result.artifacts.is_empty() {
             section {
                 h2 { "Files" }
-                (files_table(job))
+                (files_table(job, true))
             }
         }
     }
@@ -218,7 +228,7 @@ fn actions(f: &Frame, v: &JobView) -> Markup {
     let base = format!("/jobs/{}", job.id);
     html! {
         div id="actions" {
-            @if let Some(image) = job.result.image() {
+            @if let Some(image) = job.result.image().filter(|_| v.kept.files_gone().is_none()) {
                 a class="btn main" href={ (base) "/image" } {
                     (icon("download")) span { "Image" } " "
                     small { (human::size_text(image.size)) }
@@ -233,20 +243,23 @@ fn actions(f: &Frame, v: &JobView) -> Markup {
             @if v.may_cancel {
                 a class="btn danger" href={ (base) "/cancel" } { (icon("stop")) span { "Cancel" } }
             }
+            (keeping::buttons(f, v))
         }
     }
 }
 
-fn aside(job: &Job) -> Markup {
+fn aside(v: &JobView) -> Markup {
+    let job = &v.job;
     let base = format!("/jobs/{}", job.id);
     html! {
         aside class="side" aria-label="About this job" {
             (who(job))
             h2 { "Go to" }
             ul class="links" {
-                li { a href={ (base) "/log" } { "Log" } }
+                @let there = v.kept.shelf.logs_gone.is_none();
+                @if there { li { a href={ (base) "/log" } { "Log" } } }
                 li { a href={ (base) "/files" } { "Files" } }
-                li { a href={ (base) "/definition" } { "Definition" } }
+                @if there { li { a href={ (base) "/definition" } { "Definition" } } }
             }
         }
     }

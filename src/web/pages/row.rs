@@ -31,7 +31,7 @@ pub fn queue_row(v: &JobView, now: Timestamp, csrf: &str) -> Markup {
             td { (job.arch) }
             td { (job.image_type) }
             td { (job_badge(v)) (detail(v, now)) }
-            td { (results(job)) (actions(v, csrf)) }
+            td { (results(v)) (actions(v, csrf)) }
         }
     }
 }
@@ -88,23 +88,28 @@ fn shortened(text: &str) -> String {
     }
 }
 
-/// The three links of the first IMG, each only where it leads somewhere.
-pub(super) fn results(job: &Job) -> Markup {
+/// The three links of the first IMG, each only where it leads somewhere; "deleted" where files
+/// were.
+pub(super) fn results(v: &JobView) -> Markup {
+    let job = &v.job;
     let (base, result) = (format!("/jobs/{}", job.id), &job.result);
     let started = job.state.started().is_some();
+    let files = !result.artifacts.is_empty();
+    let there = v.kept.files_gone().is_none();
     html! {
-        @if started {
+        @if started && v.kept.shelf.logs_gone.is_none() {
             a href={ (base) "/log" } { "Log" } " "
         }
-        @if !result.artifacts.is_empty() {
+        @if files && there {
             a href={ (base) "/files" } { "Files" } " "
         }
-        @if let Some(image) = result.image() {
+        @if let Some(image) = result.image().filter(|_| there) {
             a href={ (base) "/image" } title=(human::size_text(image.size)) {
                 "Image"
             }
         }
-        @if !started && result.artifacts.is_empty() { "–" }
+        @if (files && !there) || v.kept.shelf.logs_gone.is_some() { "deleted" }
+        @else if !started && !files { "–" }
     }
 }
 

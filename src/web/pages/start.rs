@@ -31,7 +31,7 @@ pub fn start(f: &Frame, v: &StartView) -> Markup {
                 section { h2 { "Building now" } (building(v, f.now)) }
                 section { h2 { "Ended last" } (finished(v, f.now)) }
             }
-            @if let Some((total, free)) = v.space { (disk(total, free)) }
+            @if let Some((total, free)) = v.space { (disk(total, free, v.next_cleanup, f.now)) }
         },
     )
 }
@@ -88,7 +88,7 @@ fn finished(v: &StartView, now: Timestamp) -> Markup {
                             @if let Some(ended) = view.job.state.ended() {
                                 (human::relative(ended, now))
                             }
-                            " · " (results(&view.job))
+                            " · " (results(view))
                         }
                     }
                 }
@@ -109,7 +109,7 @@ fn title(view: &JobView) -> Markup {
 }
 
 /// How full the data volume is: a bar and the numbers.
-fn disk(total: u64, free: u64) -> Markup {
+fn disk(total: u64, free: u64, next: Option<Timestamp>, now: Timestamp) -> Markup {
     let used = total.saturating_sub(free);
     let share = |part: u64| u128::from(part) * 1000 / u128::from(total.max(1));
     let level = match share(used) {
@@ -127,6 +127,7 @@ fn disk(total: u64, free: u64) -> Markup {
             }
             p class="meta" {
                 (human::size(used)) " used · " (human::size(free)) " free of " (human::size(total))
+                @if let Some(next) = next { " · next cleanup " (human::relative(next, now)) }
                 @if level == "full" { " · nearly full: ask an administrator to make room" }
             }
         }

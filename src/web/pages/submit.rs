@@ -8,7 +8,10 @@ use super::{
     logline::plain,
     options::{control_id, fieldset, help_entry},
 };
-use crate::app::{CheckView, Choices, InspectView, NewJob, Problem, RunnerChoice};
+use crate::{
+    app::{CheckView, Choices, InspectView, NewJob, Problem, RunnerChoice},
+    domain::{QueueName, Timestamp},
+};
 use maud::{Markup, html};
 use std::collections::BTreeSet;
 
@@ -52,6 +55,8 @@ pub struct SubmitPage<'a> {
     pub inspect: Option<&'a InspectView>,
     /// What "Check only" found.
     pub check: Option<&'a CheckView>,
+    /// Until when an image of each queue would be kept if it were built now; `None`: for ever.
+    pub kept: &'a [(QueueName, Option<Timestamp>)],
 }
 
 impl SubmitPage<'_> {
@@ -142,7 +147,7 @@ fn form(f: &Frame, p: &SubmitPage) -> Markup {
             data-submit data-inspect="/submit/inspect" {
             @if let Some(session) = f.session { (csrf(session)) }
             (definition(p))
-            (image(p))
+            (image(f, p))
             fieldset { legend { "Packages" } (packages(p)) }
             @for runner in &p.choices.runners {
                 (fieldset(runner, chosen == Some(runner.id.as_str()), p.typed, p.problems))
@@ -245,13 +250,13 @@ fn runner(p: &SubmitPage) -> Markup {
     })
 }
 
-fn image(p: &SubmitPage) -> Markup {
+fn image(f: &Frame, p: &SubmitPage) -> Markup {
     html! {
         fieldset {
             legend { "Image" }
             (name(p))
             div class="pair" { (image_type(p)) (arch(p)) }
-            (queue(p))
+            (queue(p, f.now))
             (input_job(p))
         }
     }
@@ -302,12 +307,38 @@ fn arch(p: &SubmitPage) -> Markup {
     })
 }
 
-fn queue(p: &SubmitPage) -> Markup {
+/// How long images are kept, in one sentence if that is the same everywhere.
+fn kept(p: &SubmitPage, now: Timestamp) -> Option<Markup> {
+    let words = |until: Option<Timestamp>| {
+        html! {
+            @match until {
+                Some(until) => { (human::chosen(until.since(now))) ", until " (human::day(until)) }
+                None => "for ever",
+            }
+        }
+    };
+    let (_, first) = p.kept.first()?;
+    Some(html! {
+        @if p.kept.iter().all(|(_, until)| until == first) {
+            "Images are kept " (words(*first)) "."
+        } @else {
+            "Images are kept: "
+            @for (at, (queue, until)) in p.kept.iter().enumerate() {
+                @if at > 0 { "; " }
+                "on " (queue) " " (words(*until))
+            }
+            "."
+        }
+    })
+}
+
+fn queue(p: &SubmitPage, now: Timestamp) -> Markup {
     let chosen = match p.typed.queue.as_str() {
         "" => "web",
         typed => typed,
     };
-    let field = Field::new("queue", "Queue", p.problems).help("queue");
+    let mut field = Field::new("queue", "Queue", p.problems).help("queue");
+    field.hint = kept(p, now);
     field.around(html! {
         select id=(field.id) name="queue"
             aria-describedby=[field.described()] aria-invalid=[field.invalid()] {

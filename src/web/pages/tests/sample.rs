@@ -16,6 +16,10 @@ pub(super) fn ago(seconds: i64) -> Timestamp {
     Timestamp::from_millis(NOW.as_millis() - seconds * 1000)
 }
 
+pub(super) fn in_days(days: i64) -> Timestamp {
+    ago(-days * 86_400)
+}
+
 /// What stands wherever a free text may stand; `None` for texts that look good.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Sample {
@@ -106,7 +110,190 @@ impl Sample {
 
     pub(super) fn view(&self, job: Job, live: Live) -> JobView {
         let open = job.state.ended().is_none();
-        JobView { may_cancel: open, may_launch: false, job, live }
+        let class = match &job.state {
+            JobState::Done { .. } => Some(retention::Class::Images),
+            JobState::Failed { .. } | JobState::Cancelled { .. } => Some(retention::Class::Logs),
+            JobState::Queued | JobState::Building { .. } => None,
+        };
+        let kept = Retained {
+            class,
+            until: class.map(|_| in_days(12)),
+            may_pin: true,
+            may_keep: !open && class == Some(retention::Class::Images),
+            may_delete: !open,
+            longest: Duration::from_secs(90 * 86_400),
+            ..Retained::nothing(job.id)
+        };
+        JobView { may_cancel: open, may_launch: false, job, live, kept }
+    }
+
+    fn gone(&self, run: u64) -> Option<Gone> {
+        Some(Gone { at: ago(7_200), why: self.text("older than 14 days on queue web"), run })
+    }
+
+    /// Its files were deleted.
+    pub(super) fn gone_files(&self) -> JobView {
+        let mut view = self.done();
+        view.kept.shelf.artifacts_gone = self.gone(7);
+        view.kept = Retained { class: Some(retention::Class::Logs), may_keep: false, ..view.kept };
+        view
+    }
+
+    /// Nothing but its record is left.
+    pub(super) fn gone_all(&self) -> JobView {
+        let mut view = self.gone_files();
+        view.kept.shelf.logs_gone = self.gone(0);
+        view.kept = Retained { class: None, until: None, may_pin: false, ..view.kept };
+        view
+    }
+
+    /// Pinned, and found damaged.
+    pub(super) fn damaged(&self) -> JobView {
+        let mut view = self.done();
+        view.kept.until = None;
+        view.kept.shelf.pinned = Some((UserName::new("ann").unwrap(), ago(86_400)));
+        view.kept.shelf.verified = Some(ago(3_600));
+        view.kept.shelf.damage =
+            vec![self.text("handset-ce.raw.gz has 12 bytes, it had 734003200")];
+        view
+    }
+
+    pub(super) fn receipts(&self) -> Vec<Receipt> {
+        let receipt = |run: u64, bytes: u64| Receipt {
+            run,
+            begun: ago(9_000 - i64::try_from(run).unwrap() * 900),
+            ended: Some(ago(8_997 - i64::try_from(run).unwrap() * 900)),
+            trigger: self.text("schedule"),
+            planned_items: 3,
+            planned_bytes: bytes + 12_288,
+            items: 2,
+            bytes,
+            freed: Some(-4_096),
+            by_class: vec![(retention::Class::Images, 1, bytes), (retention::Class::Logs, 1, 512)],
+            saved: 4,
+            unmet: vec![self.text("the budget of 80 % needs 1.0 GiB more: no image is left")],
+            mishaps: vec![
+                Mishap { job: JobId::new(41), what: self.text("somebody is downloading it") },
+                Mishap { job: None, what: self.text("trash/x cannot be removed") },
+            ],
+            more_mishaps: 3,
+        };
+        vec![
+            Receipt { ended: None, mishaps: vec![], more_mishaps: 0, ..receipt(8, 0) },
+            receipt(7, 734_003_200),
+            Receipt { mishaps: vec![], more_mishaps: 0, ..receipt(6, 52_428_800) },
+        ]
+    }
+
+    pub(super) fn orphans(&self) -> Orphans {
+        Orphans {
+            at: ago(4_000),
+            directories: vec![(JobId::new(17).unwrap(), 1_048_576)],
+            foreign: vec![self.text("lost+found")],
+            missing: vec![JobId::new(23).unwrap()],
+            builds: vec![self.text("00000031")],
+            trash: 2,
+        }
+    }
+
+    pub(super) fn disk(&self) -> DiskView {
+        let row = |job: u64, class, at, owner: &str| NextRow {
+            job: JobId::new(job).unwrap(),
+            name: "handset-ce".into(),
+            class,
+            at,
+            why: self.text("older than 14 days"),
+            bytes: 734_003_200,
+            owner: owner.into(),
+        };
+        let parts = [
+            (Taker::Images, 16_106_127_360),
+            (Taker::Logs, 209_715_200),
+            (Taker::Leftovers, 1_073_741_824),
+            (Taker::Builds, 3_221_225_472),
+            (Taker::Caches, 2_147_483_648),
+            (Taker::Store, 104_857_600),
+            (Taker::Backups, 52_428_800),
+            (Taker::Ballast, 268_435_456),
+            (Taker::Trash, 0),
+            (Taker::Foreign, 9_663_676_416),
+        ];
+        DiskView {
+            space: Some((42_949_672_960, 10_102_027_264)),
+            parts: parts.to_vec(),
+            emergency_below: 2 << 30,
+            resume_above: 10 << 30,
+            hold_below: 8 << 30,
+            holds: false,
+            reserved: 0,
+            budget: 80,
+            growth: 3 << 30,
+            next: vec![
+                row(31, retention::Class::Leftovers, None, "bo"),
+                row(41, retention::Class::Images, Some(in_days(3)), "ann"),
+                row(30, retention::Class::Logs, Some(in_days(170)), "ann"),
+            ],
+            receipts: self.receipts(),
+            orphans: Some(self.orphans()),
+            next_cleanup: Some(in_days(1)),
+            cleaning: true,
+            comparing: false,
+        }
+    }
+
+    pub(super) fn preview(&self) -> CleanupPreview {
+        let row = |guard| PlannedRow {
+            job: JobId::new(30).unwrap(),
+            name: "handset-ce".into(),
+            class: retention::Class::Images,
+            bytes: 734_003_200,
+            why: self.text("older than 14 days"),
+            guard,
+            ended: ago(15 * 86_400),
+        };
+        CleanupPreview {
+            doomed: vec![row(None)],
+            saved: vec![
+                row(Some(retention::Guard::KeepUntil(in_days(5)))),
+                row(Some(retention::Guard::LastGood)),
+            ],
+            items: 1_201,
+            saved_items: 2,
+            bytes: 734_003_200,
+            by_class: vec![(retention::Class::Images, 1_201, 734_003_200)],
+            unmet: vec![self.text("the budget of 80 % needs 12.0 GiB more")],
+        }
+    }
+
+    pub(super) fn schedules(&self) -> Vec<ScheduleView> {
+        let view = |chore, text: &str, last| ScheduleView {
+            chore,
+            text: self.text(text),
+            original: None,
+            sentence: self.text("At every 15th minute"),
+            next: vec![in_days(1), in_days(2), in_days(3)],
+            last,
+            running: false,
+        };
+        let last = |well| LastRun {
+            at: ago(700).as_millis(),
+            took: 1_234,
+            trigger: self.text("schedule"),
+            outcome: self.text("3 things deleted, 734003200 bytes"),
+            well,
+            left_out: (!well).then_some(ago(500).as_millis()),
+        };
+        vec![
+            view(Chore::Cleanup, "0 */15 * * * *", Some(last(true))),
+            ScheduleView { running: true, ..view(Chore::Verify, "0 0 4 * * 0", Some(last(false))) },
+            ScheduleView {
+                sentence: "switched off".into(),
+                next: vec![],
+                original: Some(self.text("0 0 2 * * *")),
+                text: String::new(),
+                ..view(Chore::Backup, "", None)
+            },
+        ]
     }
 
     pub(super) fn building(&self) -> JobView {
@@ -179,6 +366,8 @@ impl Sample {
     }
 
     pub(super) fn queue(&self) -> QueueView {
+        let mut gone = self.gone_files();
+        gone.job.id = JobId::new(38).unwrap();
         let rows = vec![
             self.held(),
             self.queued(),
@@ -186,6 +375,7 @@ impl Sample {
             self.done(),
             self.failed(),
             self.cancelled(),
+            gone,
         ];
         let by_state = [
             (StateKind::Queued, 2),
@@ -533,7 +723,21 @@ pub(super) fn every_page(s: &Sample) -> Vec<(&'static str, Markup)> {
         finished: vec![s.done(), s.failed(), s.cancelled()],
         waiting: 2,
         space: Some((42_949_672_960, 12_884_901_888)),
+        next_cleanup: Some(ago(-240)),
     };
+    let same = [(QueueName::new("web").unwrap(), Some(in_days(14)))];
+    let differ = [
+        (QueueName::new("api").unwrap(), None),
+        (QueueName::new("web").unwrap(), Some(in_days(14))),
+    ];
+    let (schedules_view, text_problem) =
+        (s.schedules(), [Problem::new("text", s.text("`hourly` is no timetable"))]);
+    let latest = in_days(90);
+    let keep_choices = [
+        ("1 week more", "2026-12-14".to_owned(), in_days(19)),
+        ("As long as is allowed", "2027-02-23".to_owned(), latest),
+    ];
+    let until_problem = [Problem::new("until", s.text("`soon` is no day"))];
     vec![
         (
             "login",
@@ -585,6 +789,7 @@ pub(super) fn every_page(s: &Sample) -> Vec<(&'static str, Markup)> {
                     problems: &[],
                     inspect: None,
                     check: None,
+                    kept: &same,
                 },
             ),
         ),
@@ -599,6 +804,7 @@ pub(super) fn every_page(s: &Sample) -> Vec<(&'static str, Markup)> {
                     problems: &problems,
                     inspect: Some(&inspect),
                     check: None,
+                    kept: &differ,
                 },
             ),
         ),
@@ -613,6 +819,7 @@ pub(super) fn every_page(s: &Sample) -> Vec<(&'static str, Markup)> {
                     problems: &[],
                     inspect: None,
                     check: Some(&check),
+                    kept: &[],
                 },
             ),
         ),
@@ -648,6 +855,59 @@ pub(super) fn every_page(s: &Sample) -> Vec<(&'static str, Markup)> {
         (
             "job-failed",
             job(&f, &failed, &JobPage { definition: Some(&definition), tail: &s.tail(true) }),
+        ),
+        ("job-gone", job(&f, &s.gone_all(), &JobPage { definition: None, tail: &s.tail(true) })),
+        (
+            "job-files-gone",
+            job(&f, &s.gone_files(), &JobPage { definition: None, tail: &s.tail(true) }),
+        ),
+        ("job-damaged", job(&f, &s.damaged(), &JobPage { definition: None, tail: &s.tail(true) })),
+        ("files-gone", files(&f, &s.gone_all())),
+        (
+            "keep",
+            keep(
+                &f,
+                &s.done(),
+                &KeepPage {
+                    choices: &keep_choices,
+                    latest: "2027-02-23",
+                    choice: "date",
+                    date: &s.text("soon"),
+                    problems: &until_problem,
+                    next: "/admin/disk",
+                },
+            ),
+        ),
+        ("delete", delete_confirm(&f, &s.done())),
+        ("disk", disk(&f, &s.disk())),
+        ("disk-empty", disk(&f, &DiskView::default())),
+        ("preview", preview(&f, &s.preview())),
+        ("receipt", receipt(&f, &s.receipts()[1])),
+        ("orphans", orphans_confirm(&f, &s.orphans())),
+        ("schedules", schedules(&f, &schedules_view)),
+        (
+            "schedule",
+            schedule(
+                &f,
+                &SchedulePage {
+                    view: &schedules_view[0],
+                    typed: &s.text("0 0 * * * *"),
+                    problems: &[],
+                    tried: Some((&s.text("Every hour"), &[in_days(1)])),
+                },
+            ),
+        ),
+        (
+            "schedule-problem",
+            schedule(
+                &f,
+                &SchedulePage {
+                    view: &schedules_view[2],
+                    typed: &s.text("hourly"),
+                    problems: &text_problem,
+                    tried: None,
+                },
+            ),
         ),
         ("log", log(&f, &failed, &s.log_page())),
         ("files", files(&f, &s.done())),
