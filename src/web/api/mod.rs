@@ -7,6 +7,7 @@ mod job_routes;
 mod keep_routes;
 mod list;
 mod new_job;
+mod retention_types;
 pub mod types;
 
 use super::Screens;

@@ -4,4 +4,5 @@ mod budgets;
 mod gallery;
 mod hostile;
 mod html;
+mod kept;
 mod sample;
