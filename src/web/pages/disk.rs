@@ -140,7 +140,7 @@ fn stacked(v: &DiskView, total: u64) -> Markup {
                 ({ from = from.saturating_add(*bytes); "" })
             }
             @if v.emergency_below < total {
-                rect class="limit" x=(share(total - v.emergency_below)) width="3" height="16" {}
+                rect class="limit" x=(share(total - v.emergency_below).min(WIDTH - 3)) width="3" height="16" {}
             }
         }
     }
