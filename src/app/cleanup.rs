@@ -242,7 +242,7 @@ impl App {
             job: job.id,
             class,
             bytes,
-            why: "somebody asked for it".into(),
+            why: format!("{} asked for it", by.split(' ').next().unwrap_or(by)),
             by: by.to_owned(),
             run: 0,
             asked: true,

@@ -229,6 +229,10 @@ fn tell_next(app: &App, now: Timestamp) {
     app.board().set_next_cleanup(at);
 }
 
+fn size(bytes: u64) -> String {
+    bytesize::ByteSize::b(bytes).display().iec().to_string()
+}
+
 fn far(last: Option<Instant>) -> bool {
     last.is_none_or(|at| at.elapsed() >= SPACING)
 }
@@ -251,7 +255,11 @@ fn work(
     match chore {
         Chore::Cleanup => {
             let receipt = app.run_cleanup(trigger, &clock).map_err(said)?;
-            Ok(format!("{} things deleted, {} bytes", receipt.items, receipt.bytes))
+            Ok(match (receipt.items, receipt.bytes) {
+                (0, 0) => "nothing to delete".to_owned(),
+                (1, bytes) => format!("1 thing deleted, {}", size(bytes)),
+                (items, bytes) => format!("{items} things deleted, {}", size(bytes)),
+            })
         }
         Chore::Orphans => {
             let found = app.compare(clock()).map_err(said)?;
@@ -267,7 +275,7 @@ fn work(
         }
         Chore::Backup => {
             let (name, bytes) = app.keep_backup(clock()).map_err(said)?;
-            Ok(format!("{name} with {bytes} bytes"))
+            Ok(format!("{name}, {}", size(bytes)))
         }
         Chore::Verify => {
             let mut breathe = || {

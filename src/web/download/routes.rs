@@ -111,6 +111,9 @@ pub async fn log(visit: Visit) -> Reply {
     let (actor, id) = (visit.actor()?.clone(), visit.job_id()?);
     let from = visit.query("from").map(|from| parse_offset(&from, "from")).transpose()?;
     let view = visit.app.log(&actor, id)?;
+    if view.file.is_none() && visit.app.job(&actor, id, visit.now)?.kept.shelf.logs_gone.is_some() {
+        return Err(AppError::gone(id).into());
+    }
     let mut log = stream::followed(&visit.app, &actor, id, view);
     let state = log.state().map_err(|e| WebError::internal(&e))?;
     let live = visit.query("follow").is_some_and(|follow| follow == "1");
