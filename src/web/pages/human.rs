@@ -33,14 +33,19 @@ pub(super) fn relative(at: Timestamp, now: Timestamp) -> Markup {
 
 /// A day as people write it, "7 Dec 2026"; the exact moment is in the title.
 pub(super) fn day(at: Timestamp) -> Markup {
+    let (_, iso, exact) = written(at);
+    html! { time datetime=(iso) title=(exact) { (day_text(at)) } }
+}
+
+/// The day alone, where every byte counts a hundred times.
+pub(super) fn day_text(at: Timestamp) -> String {
     const MONTHS: [&str; 12] =
         ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
-    let (text, iso, exact) = written(at);
-    let text = civil(at).map_or(text, |civil| {
+    let (text, _, _) = written(at);
+    civil(at).map_or(text, |civil| {
         let month = usize::try_from(civil.month() - 1).ok().and_then(|at| MONTHS.get(at));
         format!("{} {} {}", civil.day(), month.unwrap_or(&"?"), civil.year())
-    });
-    html! { time datetime=(iso) title=(exact) { (text) } }
+    })
 }
 
 /// "14 days", "4 hours": a span that somebody chose.

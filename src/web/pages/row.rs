@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     app::JobView,
-    domain::{Job, JobState, Timestamp},
+    domain::{Job, JobState, Timestamp, retention::Class},
 };
 use maud::{Markup, html};
 
@@ -76,7 +76,12 @@ fn detail(v: &JobView, now: Timestamp) -> Markup {
                 small { (failure.cause.as_str()) ": " (shortened(&failure.message).replace('`', "")) }
             }
             JobState::Cancelled { by, .. } => small { "by " (by) },
-            JobState::Done { .. } => {}
+            JobState::Done { .. } => {
+                @if v.kept.shelf.pinned.is_some() && v.kept.files_gone().is_none() { small { "pinned" } }
+                @else if let (Some(Class::Images), Some(until)) = (v.kept.class, v.kept.until) {
+                    small { "until " (human::day_text(until)) }
+                }
+            }
         }
     }
 }
