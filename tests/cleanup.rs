@@ -12,6 +12,8 @@
 #[path = "support/bare.rs"]
 mod bare;
 mod common;
+#[path = "support/volume.rs"]
+mod volume;
 
 use bare::{DAY, NOW, folder, id, job, open, policy, put};
 use common::{is_root, skip};
@@ -216,6 +218,31 @@ fn a_file_that_cannot_be_deleted_is_named_and_the_rest_goes_on() {
     assert!(receipt.mishaps.iter().any(|m| m.what.contains("image.raw")), "{:?}", receipt.mishaps);
     run(&app);
     assert_eq!(app.data().trash().names(9).unwrap().len(), 0, "the next run has it");
+}
+
+#[test]
+fn a_volume_that_has_become_read_only_is_named_and_nothing_is_lost() {
+    let Some(volume) = volume::SmallVolume::make(128) else { return };
+    let root = volume.path().join("data");
+    let app = open(&root, policy());
+    put(&app, &job(1, "a", 30, StateKind::Done, 100));
+    put(&app, &job(2, "a", 1, StateKind::Done, 100));
+    // What the kernel does to a file system with a broken disk below it.
+    volume.abort();
+    match app.run_cleanup(&Trigger::Schedule, &|| NOW) {
+        Ok(receipt) => {
+            assert_eq!(receipt.items, 0);
+            let said = format!("{:?}", receipt.mishaps);
+            assert!(said.contains("00000001"), "{said}");
+        }
+        Err(error) => assert!(!error.to_string().is_empty()),
+    }
+    assert!(image_is_there(&app, 1) && image_is_there(&app, 2));
+    drop(app);
+    volume.mount_again();
+    let app = open(&root, policy());
+    assert_eq!(run(&app).items, 1);
+    assert!(!image_is_there(&app, 1) && image_is_there(&app, 2));
 }
 
 #[test]

@@ -68,6 +68,18 @@ impl SmallVolume {
         while file.write_all(&[1; 4096]).is_ok() {}
     }
 
+    /// From now on every write fails, as after a fault of the disk.
+    pub fn abort(&self) {
+        run(Command::new("mount").args(["-o", "remount,abort"]).arg(self.path())).unwrap();
+    }
+
+    /// Mounts it anew; nobody may have a file of it open.
+    pub fn mount_again(&self) {
+        run(Command::new("umount").arg(self.path())).unwrap();
+        let image = self.dir.path().join("image");
+        run(Command::new("mount").args(["-o", "loop"]).arg(&image).arg(self.path())).unwrap();
+    }
+
     /// Gives the room back.
     pub fn empty(&self) {
         std::fs::remove_file(self.filler()).unwrap();
