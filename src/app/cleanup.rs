@@ -198,8 +198,11 @@ impl App {
         };
         let targets = plan.doomed.into_iter().map(|doomed| Target::of(doomed, &by));
         run.delete(&targets.collect::<Vec<_>>(), now);
-        run.trim_caches();
-        run.trim_audit(now);
+        // Caches are walked for it: not after every job.
+        if *trigger != Trigger::JobEnded {
+            run.trim_caches();
+            run.trim_audit(now);
+        }
         self.remember_clock(now);
         run.end(clock(), trigger)
     }
@@ -424,8 +427,11 @@ impl<'a> Run<'a> {
     }
 
     fn end(mut self, now: Timestamp, trigger: &Trigger) -> Result<Receipt, AppError> {
-        // What was freed counts once the file system has written it down.
-        let _ = rustix::fs::syncfs(self.app.data().dir());
+        // What was freed counts once the file system has written it down; with nothing freed,
+        // whoever builds is spared the wait for everybody's data.
+        if self.receipt.bytes > 0 {
+            let _ = rustix::fs::syncfs(self.app.data().dir());
+        }
         if let (Some(before), Ok(after)) = (self.free_before, self.app.data().space()) {
             let change = i128::from(after.free) - i128::from(before);
             self.receipt.freed = i64::try_from(change).ok();

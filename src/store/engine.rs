@@ -47,6 +47,7 @@ impl Engine {
     pub(super) fn open(dir: &Path) -> Result<(Self, bool), StoreError> {
         make_dir(dir).map_err(|e| refuse(dir, &format!("{e}: check its owner and mode")))?;
         let fresh = !dir.join("db").exists();
+        drop_unfinished(dir).map_err(|e| refuse(dir, &e.to_string()))?;
         let db = open_locked(dir)?;
         let made = guarded("open", || {
             Space::ALL.iter().map(|s| db.open_tree(s.tree_name())).collect::<Result<Vec<_>, _>>()
@@ -226,6 +227,31 @@ pub(super) fn rewrite(dir: &Path) -> std::io::Result<()> {
         at += bytes.len() as u64;
     }
     file.sync_all()
+}
+
+/// A process that dies while sled writes a snapshot (which it does at every start) leaves a piece
+/// of one, and sled 0.34 takes that for the newest snapshot and refuses to open. The snapshot
+/// before it is still there, and the log holds everything anyway.
+fn drop_unfinished(dir: &Path) -> std::io::Result<()> {
+    let file = match File::open(dir.join("db")) {
+        Ok(file) => file,
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => return Err(e),
+    };
+    // Whoever holds it may be writing one right now; opening will say that it is held.
+    if rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive).is_err() {
+        return Ok(());
+    }
+    let handle = File::open(dir)?;
+    for entry in std::fs::read_dir(dir)? {
+        let name = entry?.file_name();
+        let text = name.to_string_lossy();
+        if text.starts_with("snap.") && text.ends_with(".generating") {
+            tracing::warn!(file = %text, "a snapshot of the store was cut short: it is removed");
+            rustix::fs::unlinkat(&handle, &name, rustix::fs::AtFlags::empty())?;
+        }
+    }
+    Ok(())
 }
 
 fn open_locked(dir: &Path) -> Result<sled::Db, StoreError> {

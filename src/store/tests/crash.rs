@@ -182,3 +182,18 @@ fn salvage_works(db: &Path) {
     let (_store, report) = Store::open(db).unwrap();
     assert!(report.created);
 }
+
+#[test]
+fn a_snapshot_that_was_cut_short_does_not_keep_the_store_from_opening() {
+    let (tmp, store) = store();
+    put_job(&store, &job(1));
+    let dir = tmp.path().join("db");
+    store.close().unwrap();
+    drop(store);
+    // What a kill leaves while sled writes a snapshot at a start.
+    let cut = dir.join("snap.0000000000000FFF.generating");
+    std::fs::write(&cut, [7; 20]).unwrap();
+    let store = open(tmp.path());
+    assert_eq!(store.job(id(1)).unwrap(), Some(job(1)));
+    assert!(!cut.exists());
+}
