@@ -246,6 +246,42 @@ fn a_volume_that_has_become_read_only_is_named_and_nothing_is_lost() {
 }
 
 #[test]
+fn what_a_kill_moved_away_is_marked_even_if_somebody_pinned_it_meanwhile() {
+    let tmp = tempfile::tempdir().unwrap();
+    let app = open(tmp.path(), policy());
+    for n in 1..=3 {
+        put(&app, &job(n, "a", 1, StateKind::Done, 100));
+    }
+    // The first was cut short with a note, the second without.
+    for n in 1..=2 {
+        std::fs::remove_dir_all(folder(&app, id(n)).join("artifacts")).unwrap();
+    }
+    let intent = img::store::Intent {
+        job: id(1),
+        class: img::domain::retention::Class::Images,
+        bytes: 100,
+        why: "older than 14 days".into(),
+        run: 1,
+        by: "system".into(),
+    };
+    let mut shelf = img::store::ShelfRecord::new(id(1));
+    shelf.pinned = Some((UserName::new("ann").unwrap(), NOW));
+    app.store()
+        .write_blocking(move |tx| {
+            tx.put_intent(&intent)?;
+            tx.put_shelf(&shelf)
+        })
+        .unwrap();
+    run(&app);
+    app.compare(NOW).unwrap();
+    let gone = |n: u64| app.store().shelf(id(n)).unwrap().artifacts_gone.map(|gone| gone.why);
+    assert_eq!(gone(1).as_deref(), Some("older than 14 days"));
+    assert!(gone(2).is_some_and(|why| why.contains("missing")));
+    assert_eq!(gone(3), None);
+    assert!(image_is_there(&app, 3));
+}
+
+#[test]
 fn two_cleanups_at_once_are_one() {
     let tmp = tempfile::tempdir().unwrap();
     let app = open(tmp.path(), policy());

@@ -141,7 +141,11 @@ impl App {
         if let Some(volume) = volume.filter(|v| v.free < settings.disk.thresholds.emergency_below())
         {
             let wanted = settings.disk.thresholds.resume_above();
-            let urgent = plan_emergency(&items, volume, wanted, &settings.retention, now);
+            // What the rules take anyway is as good as free: only what is missing then goes too.
+            let free = volume.free.saturating_add(decided.bytes());
+            let rest = without(&items, &decided);
+            let volume = Volume { free, ..volume };
+            let urgent = plan_emergency(&rest, volume, wanted, &settings.retention, now);
             add(&mut decided, urgent);
         }
         let items = items.into_iter().map(|item| (item.id, item)).collect();
@@ -277,6 +281,18 @@ impl App {
             tracing::warn!(%error, "the time of the cleanup could not be noted");
         }
     }
+}
+
+/// The items as they are after the artifacts of a plan have gone.
+fn without(items: &[Item], plan: &CleanupPlan) -> Vec<Item> {
+    let artifacts = |d: &&Doomed| matches!(d.class, Class::Images | Class::Leftovers);
+    let gone: std::collections::HashSet<_> =
+        plan.doomed.iter().filter(artifacts).map(|d| d.id).collect();
+    let left = |item: &Item| match gone.contains(&item.id) {
+        true => Item { artifacts: 0, ..item.clone() },
+        false => item.clone(),
+    };
+    items.iter().map(left).collect()
 }
 
 /// The emergency's part of a plan, without what the rules take anyway.

@@ -131,6 +131,10 @@ fn refusal(
     now: Timestamp,
 ) -> Option<String> {
     use crate::domain::retention::{Busy, Guard};
+    if is_gone(app, target) {
+        // A run that was cut short moved the files away: nothing is left to guard, only to mark.
+        return None;
+    }
     if let Some(job) = inputs.get(&target.job) {
         return Some(Guard::Busy(Busy::Input(*job)).to_string());
     }
@@ -148,6 +152,16 @@ fn refusal(
         item.keep_until = None;
     }
     guard(&item, &policy, now).map(|guard| guard.to_string())
+}
+
+/// True if the files are certainly not there any more.
+fn is_gone(app: &App, target: &Target) -> bool {
+    let there = match target.class {
+        Class::Images | Class::Leftovers => app.data().has_artifacts(target.job),
+        Class::Logs => app.data().job_dir(target.job).map(drop),
+        Class::Records => return false,
+    };
+    there.is_err_and(|error| error.is_not_found())
 }
 
 /// A log stays as long as its artifacts.

@@ -68,6 +68,7 @@ impl App {
             let items = self.inventory().lock_items();
             items.values().filter(|i| i.logs > 0 && !there(&i.id)).map(|i| i.id).collect()
         };
+        self.mark_missing_artifacts(now)?;
         let mut marked = Vec::new();
         for id in gone {
             // Looked at again: it may have been deleted in between.
@@ -87,6 +88,31 @@ impl App {
             marked.push(id);
         }
         Ok(marked)
+    }
+
+    /// Images whose directory is gone while the log is still there: a deletion that was cut short
+    /// with no room for a note.
+    fn mark_missing_artifacts(&self, now: Timestamp) -> Result<(), AppError> {
+        let with: Vec<JobId> = {
+            let items = self.inventory().lock_items();
+            items.values().filter(|i| i.artifacts > 0).map(|i| i.id).collect()
+        };
+        for id in with {
+            let missing = self.data().has_artifacts(id).is_err_and(|e| e.is_not_found());
+            if !missing || self.claims().is_deleting(id) || self.data().job_dir(id).is_err() {
+                continue;
+            }
+            let shelf = self.store().write_blocking(move |tx| -> Result<_, StoreError> {
+                let mut shelf = tx.shelf(id)?;
+                let why = "its files were found missing".to_owned();
+                shelf.artifacts_gone = shelf.artifacts_gone.or(Some(Gone { at: now, why, run: 0 }));
+                tx.put_shelf(&shelf)?;
+                Ok(shelf)
+            })?;
+            self.inventory().mark(&shelf);
+            self.board().announce(super::Change::Job(id));
+        }
+        Ok(())
     }
 
     /// What the last comparison found.

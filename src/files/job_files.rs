@@ -131,6 +131,14 @@ impl DataDir {
         freed
     }
 
+    /// Whether `jobs/<id>/artifacts/` is there.
+    ///
+    /// # Errors
+    /// When it is not, or cannot be looked at.
+    pub fn has_artifacts(&self, id: JobId) -> Result<(), FilesError> {
+        self.job_dir(id)?.open_dir(ARTIFACTS).map(drop)
+    }
+
     /// Allocated bytes of `jobs/<id>/artifacts/`; 0 when it is not there.
     pub fn artifacts_usage(&self, id: JobId) -> u64 {
         let dir = self.job_dir(id).and_then(|dir| dir.open_dir(ARTIFACTS));
