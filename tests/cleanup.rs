@@ -15,7 +15,7 @@ mod common;
 #[path = "support/volume.rs"]
 mod volume;
 
-use bare::{DAY, NOW, folder, id, job, open, policy, put};
+use bare::{DAY, NOW, folder, id, job, open, open_pressed, policy, put};
 use common::{is_root, skip};
 use img::{
     app::{App, AppError, Peer},
@@ -279,6 +279,31 @@ fn what_a_kill_moved_away_is_marked_even_if_somebody_pinned_it_meanwhile() {
     assert!(gone(2).is_some_and(|why| why.contains("missing")));
     assert_eq!(gone(3), None);
     assert!(image_is_there(&app, 3));
+}
+
+#[test]
+fn in_an_emergency_what_goes_anyway_counts_and_no_image_goes_for_nothing() {
+    const MIB: u64 = 1 << 20;
+    let Some(volume) = volume::SmallVolume::make(128) else { return };
+    let root = volume.path().join("data");
+    let app = open(&root, policy());
+    put(&app, &job(1, "a", 30, StateKind::Done, 4 << 20));
+    put(&app, &job(2, "a", 1, StateKind::Done, 100));
+    put(&app, &job(3, "b", 3, StateKind::Done, 2 << 20));
+    put(&app, &job(4, "b", 1, StateKind::Done, 100));
+    app.store().close().unwrap();
+    drop(app);
+    let pressed = |wanted: u64| {
+        let free = volume.free();
+        open_pressed(&root, free + MIB, free + wanted)
+    };
+    run(&pressed(3 * MIB));
+    let app = pressed(2 * MIB);
+    assert!(!image_is_there(&app, 1), "it is too old anyway");
+    assert!(image_is_there(&app, 3), "what is too old made room enough");
+    run(&app);
+    assert!(!image_is_there(&app, 3), "now there is nothing else");
+    assert!(image_is_there(&app, 2) && image_is_there(&app, 4));
 }
 
 #[test]

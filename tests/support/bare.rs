@@ -62,6 +62,13 @@ pub fn open_timed(root: &Path, timetable: Timetable) -> App {
     open_with(root, Settings { timetable, ..settings(policy()) })
 }
 
+/// As [`open`], on a volume that is nearly full below `emergency` free bytes until `wanted` are.
+pub fn open_pressed(root: &Path, emergency: u64, wanted: u64) -> App {
+    let thresholds = Thresholds::new(wanted, wanted, emergency).unwrap();
+    let disk = DiskSettings { thresholds, ..DiskSettings::default() };
+    open_with(root, Settings { disk, ..settings(policy()) })
+}
+
 fn open_with(root: &Path, settings: Settings) -> App {
     let data = Arc::new(DataDir::open(root).unwrap());
     let (store, _) = Store::open(&root.join("db")).unwrap();
