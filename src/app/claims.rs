@@ -81,7 +81,7 @@ impl Claims {
             return Err(Busy::Download);
         }
         if inner.inputs.contains_key(&job) || !inner.deleting.insert(job) {
-            return Err(Busy::Input(job));
+            return Err(Busy::Changing);
         }
         drop(inner);
         Ok(Claim { claims: self.clone(), job, kind: Kind::Deletion })

@@ -5,12 +5,12 @@ use super::{App, Change};
 use crate::{
     domain::{
         JobId, Timestamp,
-        retention::{Class, Doomed, Rule, guard},
+        retention::{Class, Doomed, Rule, guard, last_good},
     },
     files::{FilesError, Removed},
     store::{AuditRecord, Gone, Intent, ShelfRecord, StoreError, Tx},
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// One thing to delete.
 #[derive(Clone, Debug)]
@@ -79,6 +79,7 @@ pub(super) fn delete_group(
 ) -> Vec<Done> {
     let remark = write_intents(app, targets);
     let inputs = app.inputs_in_use().unwrap_or_default();
+    let good = good_now(app, targets);
     // Held until the records say what happened: nobody pins or takes in between.
     let mut claims = HashMap::new();
     let mut all = Vec::new();
@@ -97,7 +98,9 @@ pub(super) fn delete_group(
         done.outcome = match claimed {
             Err(busy) => Outcome::Kept(crate::domain::retention::Guard::Busy(busy).to_string()),
             Ok(()) => {
-                match refusal(app, target, &inputs, now).or_else(|| too_early(app, target, &all)) {
+                match refusal(app, target, (&inputs, &good), now)
+                    .or_else(|| too_early(app, target, &all))
+                {
                     Some(why) => Outcome::Kept(why),
                     None => carry_out(app, target, &mut done.remarks, breathe),
                 }
@@ -127,7 +130,7 @@ fn write_intents(app: &App, targets: &[Target]) -> Option<String> {
 fn refusal(
     app: &App,
     target: &Target,
-    inputs: &HashMap<JobId, JobId>,
+    (inputs, good): (&HashMap<JobId, JobId>, &HashSet<JobId>),
     now: Timestamp,
 ) -> Option<String> {
     use crate::domain::retention::{Busy, Guard};
@@ -151,7 +154,19 @@ fn refusal(
         // Who asks for it knows that somebody wanted it longer; a pin is for everybody.
         item.keep_until = None;
     }
-    guard(&item, &policy, now).map(|guard| guard.to_string())
+    let last = target.class == Class::Images && good.contains(&target.job);
+    let guard = guard(&item, &policy, now).or_else(|| last.then_some(Guard::LastGood));
+    guard.map(|guard| guard.to_string())
+}
+
+/// The last good images as they are now: newer ones may have been deleted since the plan was made.
+/// Nobody's own wish depends on them.
+fn good_now(app: &App, targets: &[Target]) -> HashSet<JobId> {
+    if !targets.iter().any(|t| t.class == Class::Images && !t.asked) {
+        return HashSet::new();
+    }
+    let items: Vec<_> = app.inventory().lock_items().values().cloned().collect();
+    last_good(&items, app.settings().retention.keep_last_good)
 }
 
 /// True if the files are certainly not there any more.

@@ -5,7 +5,7 @@ mod plan;
 mod rules;
 mod words;
 
-pub use plan::{CleanupPlan, Doomed, Saved, expiry, guard, plan, plan_emergency};
+pub use plan::{CleanupPlan, Doomed, Saved, expiry, guard, last_good, plan, plan_emergency};
 pub use rules::{
     Busy, Class, Guard, Item, Lifetime, Override, Policy, Rule, Trigger, Volume, recipe_of,
 };

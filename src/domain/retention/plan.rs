@@ -291,7 +291,8 @@ fn images_by_recipe(items: &[Item]) -> HashMap<&str, Vec<&Item>> {
     recipes
 }
 
-fn last_good(items: &[Item], keep: u32) -> HashSet<JobId> {
+/// The newest `keep` good images of each recipe.
+pub fn last_good(items: &[Item], keep: u32) -> HashSet<JobId> {
     let keep = usize::try_from(keep).unwrap_or(usize::MAX);
     if keep == 0 {
         return HashSet::new();

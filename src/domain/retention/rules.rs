@@ -128,6 +128,8 @@ pub enum Busy {
     Download,
     /// A job that waits or builds takes its files as input.
     Input(JobId),
+    /// Somebody changes what becomes of it at this moment.
+    Changing,
 }
 
 /// What retention knows of an ended job.

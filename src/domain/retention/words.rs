@@ -71,6 +71,7 @@ impl fmt::Display for Guard {
             Self::KeepUntil(_) => f.write_str("somebody wanted it kept longer"),
             Self::Busy(Busy::Download) => f.write_str("somebody is downloading it"),
             Self::Busy(Busy::Input(job)) => write!(f, "job {job} takes it as its input"),
+            Self::Busy(Busy::Changing) => f.write_str("somebody is changing it at this moment"),
             Self::LastGood => f.write_str("it is the newest good image of its recipe"),
             Self::Young(least) => write!(f, "it is younger than {}", span(*least)),
         }
