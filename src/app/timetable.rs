@@ -207,9 +207,30 @@ impl App {
 
     /// Notes how a run went. A full disk keeps it from being noted, nothing more.
     pub fn note_run(&self, chore: Chore, run: &LastRun) {
-        let Ok(text) = serde_json::to_string(run) else { return };
+        let mut run = run.clone();
+        self.change_last(chore, move |last| {
+            run.left_out = last.left_out.max(run.left_out);
+            *last = run;
+        });
+    }
+
+    /// Notes that a run was left out because the one before still went on.
+    pub fn note_left_out(&self, chore: Chore, at: Timestamp) {
+        self.change_last(chore, move |last| last.left_out = Some(at.as_millis()));
+    }
+
+    /// Two may have something to say at once: each changes what the other said.
+    fn change_last(&self, chore: Chore, change: impl FnOnce(&mut LastRun) + Send + 'static) {
         let key = last_key(chore);
-        let noted = self.store().write_blocking(move |tx| tx.put_setting(&key, Some(&text)));
+        let noted = self.store().write_blocking(move |tx| {
+            let text = tx.setting(&key)?;
+            let mut last = text.and_then(|t| serde_json::from_str(&t).ok()).unwrap_or_default();
+            change(&mut last);
+            match serde_json::to_string(&last) {
+                Ok(text) => tx.put_setting(&key, Some(&text)),
+                Err(_) => Ok(()),
+            }
+        });
         if let Err(error) = noted {
             tracing::warn!(chore = chore.as_str(), %error, "the run of a chore could not be noted");
         }

@@ -194,9 +194,8 @@ impl Chores {
                 self.again = Some(trigger);
             } else {
                 tracing::warn!(chore = chore.as_str(), "still running: this run is left out");
-                let (app, mut run) = (app.clone(), app.last_run(chore).unwrap_or_default());
-                run.left_out = Some(now.as_millis());
-                tokio::task::spawn_blocking(move || app.note_run(chore, &run));
+                let app = app.clone();
+                tokio::task::spawn_blocking(move || app.note_left_out(chore, now));
             }
             return;
         }
@@ -309,9 +308,8 @@ fn note(
     }
     // After every job that ends there would be one: only what changes something is kept.
     if *trigger != Trigger::JobEnded {
-        let left_out = app.last_run(chore).and_then(|last| last.left_out);
         let trigger = trigger.to_string();
-        let run = LastRun { at: now.as_millis(), took, trigger, outcome, well, left_out };
+        let run = LastRun { at: now.as_millis(), took, trigger, outcome, well, left_out: None };
         app.note_run(chore, &run);
     }
 }
