@@ -307,6 +307,19 @@ fn in_an_emergency_what_goes_anyway_counts_and_no_image_goes_for_nothing() {
 }
 
 #[test]
+fn what_a_receipt_counts_the_file_system_has_again() {
+    let Some(volume) = volume::SmallVolume::make(128) else { return };
+    let app = open(&volume.path().join("data"), policy());
+    put(&app, &job(1, "a", 30, StateKind::Done, 32 << 20));
+    put(&app, &job(2, "a", 1, StateKind::Done, 100));
+    rustix::fs::syncfs(app.data().dir()).unwrap();
+    let receipt = run(&app);
+    let (counted, freed) = (receipt.bytes, receipt.freed.unwrap());
+    assert!(counted >= 32 << 20, "{counted}");
+    assert!(freed as f64 >= counted as f64 * 0.99, "{freed} of {counted}");
+}
+
+#[test]
 fn two_cleanups_at_once_are_one() {
     let tmp = tempfile::tempdir().unwrap();
     let app = open(tmp.path(), policy());
