@@ -71,7 +71,7 @@ async fn seen(
 
 fn operator() -> Actor {
     let user = UserName::new("ann").unwrap();
-    Actor { user, verbs: Verb::ALL.iter().copied().collect(), staff: true }
+    Actor { user, verbs: Verb::ALL.iter().copied().collect(), staff: true, superuser: false }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -48,7 +48,7 @@ fn run(app: &App) -> Receipt {
 
 fn ann(verbs: &[Verb]) -> Actor {
     let verbs = verbs.iter().copied().collect();
-    Actor { user: UserName::new("ann").unwrap(), verbs, staff: false }
+    Actor { user: UserName::new("ann").unwrap(), verbs, staff: false, superuser: false }
 }
 
 fn operator() -> Actor {
@@ -449,6 +449,7 @@ fn old_audit_lines_go_and_the_chain_stays_whole() {
             action: "login".into(),
             object: String::new(),
             detail: n.to_string(),
+            request: String::new(),
         };
         store.write_blocking(move |tx| tx.append_audit(&record)).unwrap();
     }

@@ -277,6 +277,7 @@ fn write_one(
         action: format!("delete.{}", target.class),
         object: format!("job {}", target.job),
         detail: target.why.clone(),
+        request: String::new(),
     })?;
     if target.class == Class::Records {
         tx.remove_job(target.job)?;

@@ -4,7 +4,7 @@
 use super::{App, AppError, FIRST_CODE, FIRST_USER};
 use crate::{
     accounts::{self, code},
-    domain::{Group, Queue, QueueName, Site, Timestamp, User, UserName, Verbs},
+    domain::{Group, Queue, QueueName, Site, Timestamp, User, UserName, UserQuota, Verbs},
 };
 use std::time::Duration;
 
@@ -97,5 +97,7 @@ fn first_user(password_hash: String, now: Timestamp) -> Result<User, AppError> {
         verbs: Verbs::NONE,
         created: now,
         last_login: None,
+        quota: UserQuota::default(),
+        setup: None,
     })
 }

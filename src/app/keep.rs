@@ -189,6 +189,7 @@ impl App {
             action: action.to_owned(),
             object: format!("job {id}"),
             detail,
+            request: peer.request.clone(),
         };
         let shelf = self
             .store()

@@ -151,6 +151,7 @@ impl App {
             action: "orphans.delete".into(),
             object: format!("{} directories", found.directories.len() + found.builds.len()),
             detail: String::new(),
+            request: String::new(),
         };
         self.store().write_blocking(move |tx| tx.append_audit(&audit))?;
         self.compare(now)?;

@@ -488,6 +488,7 @@ fn audit(
         action: action.to_owned(),
         object: object.to_owned(),
         detail: detail.to_owned(),
+        request: peer.request.clone(),
     }
 }
 
@@ -499,5 +500,6 @@ fn own_audit(at: Timestamp, actor: &Actor, action: &str, object: &str) -> AuditR
         action: action.to_owned(),
         object: object.to_owned(),
         detail: String::new(),
+        request: String::new(),
     }
 }

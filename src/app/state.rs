@@ -93,6 +93,8 @@ pub struct Peer {
     pub addr: Option<IpAddr>,
     /// The browser, shortened.
     pub agent: String,
+    /// The request's reference, as pages and the log name it; empty without one.
+    pub request: String,
 }
 
 impl Peer {
@@ -133,7 +135,12 @@ impl App {
 
     /// Whoever speaks through the local socket as root or as the service's own user.
     pub fn console(&self) -> Actor {
-        Actor { user: self.inner.console.clone(), verbs: Verbs::all(), staff: true }
+        Actor {
+            user: self.inner.console.clone(),
+            verbs: Verbs::all(),
+            staff: true,
+            superuser: true,
+        }
     }
 
     /// The name in the header of every page, and the host names it answers to.

@@ -187,6 +187,7 @@ impl App {
             action: "schedule.change".into(),
             object: chore.as_str().into(),
             detail: format!("{old} → {}", text.as_deref().unwrap_or("as in config.toml")),
+            request: peer.request.clone(),
         };
         let key = setting(chore);
         self.store()

@@ -54,6 +54,7 @@ fn set_directly(
         action: "password.set".to_owned(),
         object: format!("user {user}"),
         detail: String::new(),
+        request: String::new(),
     };
     let written = store.write_blocking(move |tx| {
         let missing = || StoreError::Missing { kind: "user", name: user.to_string() };

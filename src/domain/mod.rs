@@ -18,8 +18,10 @@ pub mod user;
 pub use hold::Hold;
 pub use ids::JobId;
 pub use job::{Artifact, Cause, Failure, Job, JobState, Role, StateKind, TransitionRefused};
-pub use names::{Arch, GroupName, ImageTypeId, JobName, NameError, QueueName, RunnerId, UserName};
+pub use names::{
+    Arch, GroupName, ImageTypeId, JobName, NameError, QueueName, RunnerId, Tag, UserName,
+};
 pub use permission::{Actor, Allowed, Denied, Verb, Verbs};
 pub use queue::{Line, Queue, Waiting};
 pub use time::Timestamp;
-pub use user::{Group, Site, User};
+pub use user::{Group, SetUp, Site, User, UserQuota};

@@ -240,6 +240,18 @@ name!(
         allowed: WORD,
     }
 );
+name!(
+    /// A word somebody sticks on jobs to find them by: 1 to 32 of `a-z`, `0-9`, `.`, `-`, `_`.
+    Tag,
+    Grammar {
+        kind: "tag",
+        max: 32,
+        start: |c| c.is_ascii_lowercase() || c.is_ascii_digit(),
+        start_allowed: "a small letter or a digit",
+        rest: |c| lower_char(c) || c == '.',
+        allowed: "small letters, digits, `.`, `-` and `_`",
+    }
+);
 
 #[cfg(test)]
 mod tests {

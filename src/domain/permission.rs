@@ -3,7 +3,7 @@
 use super::UserName;
 
 macro_rules! verbs {
-    ($($(#[$doc:meta])* $variant:ident = $word:literal),* $(,)?) => {
+    ($($(#[$doc:meta])* $variant:ident = $word:literal, $phrase:literal;)*) => {
         /// Something a person can be allowed to do.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum Verb { $($(#[$doc])* $variant),* }
@@ -16,38 +16,105 @@ macro_rules! verbs {
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),* }
             }
+
+            /// What it allows, as the end of "may …".
+            pub fn phrase(self) -> &'static str {
+                match self { $(Self::$variant => $phrase),* }
+            }
         }
     };
 }
 
 verbs! {
     /// See jobs, logs and files.
-    ViewJobs = "view-jobs",
+    ViewJobs = "view-jobs", "see jobs";
     /// Hand in a definition.
-    Submit = "submit",
+    Submit = "submit", "submit jobs";
     /// Stop one's own jobs.
-    CancelOwn = "cancel-own",
+    CancelOwn = "cancel-own", "cancel jobs";
     /// Stop anybody's jobs.
-    CancelAny = "cancel-any",
+    CancelAny = "cancel-any", "cancel other people's jobs";
     /// Release a recorded job on a queue that does not launch by itself.
-    Launch = "launch",
+    Launch = "launch", "launch recorded jobs";
     /// Hand in definitions whose scripts run as root on the box itself.
     PrivilegedDefinitions = "privileged-definitions",
+        "submit definitions that run code as root on the box";
     /// Keep the files of one's own jobs longer than their rule says.
-    KeepOwn = "keep-own",
+    KeepOwn = "keep-own", "keep files longer";
     /// Delete the files of one's own jobs.
-    DeleteOwn = "delete-own",
+    DeleteOwn = "delete-own", "delete files of jobs";
     /// Delete the files of anybody's jobs.
-    DeleteAny = "delete-any",
+    DeleteAny = "delete-any", "delete files of other people's jobs";
     /// Pin anybody's jobs, and keep their files longer.
-    Pin = "pin",
+    Pin = "pin", "pin jobs";
     /// Start cleanups and other chores, and delete what no record knows.
-    RunCleanup = "run-cleanup",
+    RunCleanup = "run-cleanup", "start cleanups";
     /// See the health of the box.
-    ViewHealth = "view-health",
+    ViewHealth = "view-health", "see the health of the box";
     /// Take and bring back backups of the store.
-    Backup = "backup",
+    Backup = "backup", "take backups";
+    /// Tag anybody's jobs, and move those that wait to another queue.
+    ChangeJobs = "change-jobs", "tag jobs and move them to another queue";
+    /// See how queues are set up.
+    ViewQueues = "view-queues", "see how queues are set up";
+    /// Make queues.
+    AddQueues = "add-queues", "add queues";
+    /// Change how queues are set up.
+    ChangeQueues = "change-queues", "change queues";
+    /// Delete queues.
+    DeleteQueues = "delete-queues", "delete queues";
+    /// Pause queues and let them go on.
+    PauseQueues = "pause-queues", "pause queues";
+    /// See runners, the programs they found and their errors.
+    ViewRunners = "view-runners", "see runners";
+    /// Switch runners on and off.
+    ChangeRunners = "change-runners", "switch runners on and off";
+    /// See image types and architectures.
+    ViewTypes = "view-types", "see image types and architectures";
+    /// Label, order and hide image types and architectures.
+    ChangeTypes = "change-types", "change image types and architectures";
+    /// See groups and what they may do.
+    ViewGroups = "view-groups", "see groups";
+    /// Make groups.
+    AddGroups = "add-groups", "add groups";
+    /// Change what groups may do.
+    ChangeGroups = "change-groups", "change groups";
+    /// Delete groups.
+    DeleteGroups = "delete-groups", "delete groups";
+    /// See users and their profiles.
+    ViewUsers = "view-users", "see users";
+    /// Make users; needs `change-users` too.
+    AddUsers = "add-users", "add users";
+    /// Change users, their rights and their profiles.
+    ChangeUsers = "change-users", "change users";
+    /// Delete users.
+    DeleteUsers = "delete-users", "delete users";
+    /// See the names under which the appliance answers.
+    ViewSites = "view-sites", "see sites";
+    /// Make sites.
+    AddSites = "add-sites", "add sites";
+    /// Change sites.
+    ChangeSites = "change-sites", "change sites";
+    /// Delete sites.
+    DeleteSites = "delete-sites", "delete sites";
+    /// See who is signed in.
+    ViewSessions = "view-sessions", "see sessions";
+    /// End anybody's sessions.
+    DeleteSessions = "delete-sessions", "end sessions";
+    /// See everybody's API tokens, never their secrets.
+    ViewTokens = "view-tokens", "see API tokens";
+    /// Revoke anybody's API tokens.
+    DeleteTokens = "delete-tokens", "revoke API tokens";
+    /// See settings.
+    ViewSettings = "view-settings", "see settings";
+    /// Change settings.
+    ChangeSettings = "change-settings", "change settings";
+    /// See the audit trail.
+    ViewAudit = "view-audit", "see the audit trail";
 }
+
+/// A set is one number.
+const _: () = assert!(Verb::ALL.len() <= 64);
 
 impl Verb {
     /// The verb a word names.
@@ -88,6 +155,16 @@ impl Verbs {
         Self(self.0 & other.0)
     }
 
+    /// What this set has and `other` has not.
+    pub fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// True if there is no verb in it.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
     /// The verbs of the set, in the order of [`Verb::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Verb> {
         Verb::ALL.iter().copied().filter(move |v| self.has(*v))
@@ -107,8 +184,10 @@ pub struct Actor {
     pub user: UserName,
     /// What they may do: own permissions, groups and superuser already worked out.
     pub verbs: Verbs,
-    /// True if the Admin tab is theirs.
+    /// True if they may enter the Admin tab.
     pub staff: bool,
+    /// True if they have every permission, whatever it is.
+    pub superuser: bool,
 }
 
 /// The proof that a permission was checked. Only [`Actor::allow`] makes one.
@@ -126,30 +205,12 @@ impl Allowed {
 
 /// The permission is missing.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{user} may not {}: ask an administrator for the permission `{}`", what(*.verb), verb.as_str())]
+#[error("{user} may not {}: ask an administrator for the permission `{}`", verb.phrase(), verb.as_str())]
 pub struct Denied {
     /// Who asked.
     pub user: UserName,
     /// For what.
     pub verb: Verb,
-}
-
-fn what(verb: Verb) -> &'static str {
-    match verb {
-        Verb::ViewJobs => "see jobs",
-        Verb::Submit => "submit jobs",
-        Verb::CancelOwn => "cancel jobs",
-        Verb::CancelAny => "cancel other people's jobs",
-        Verb::Launch => "launch recorded jobs",
-        Verb::PrivilegedDefinitions => "submit definitions that run code as root on the box",
-        Verb::KeepOwn => "keep files longer",
-        Verb::DeleteOwn => "delete files of jobs",
-        Verb::DeleteAny => "delete files of other people's jobs",
-        Verb::Pin => "pin jobs",
-        Verb::RunCleanup => "start cleanups",
-        Verb::ViewHealth => "see the health of the box",
-        Verb::Backup => "take backups",
-    }
 }
 
 impl Actor {
@@ -183,7 +244,7 @@ mod tests {
 
     fn actor(verbs: &[Verb]) -> Actor {
         let verbs = verbs.iter().copied().collect();
-        Actor { user: UserName::new("ann").unwrap(), verbs, staff: false }
+        Actor { user: UserName::new("ann").unwrap(), verbs, staff: false, superuser: false }
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Queues, and the order in which their jobs start: fair between users, then by age.
 
-use super::{Hold, JobId, QueueName, Timestamp, UserName};
+use super::{
+    GroupName, Hold, JobId, QueueName, RunnerId, Timestamp, UserName, retention::Override,
+};
 use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap},
@@ -28,6 +30,16 @@ pub struct Queue {
     pub total_timeout: Duration,
     /// Longest a build may print nothing.
     pub silence_timeout: Duration,
+    /// Only members of these groups may submit to it; empty: whoever may submit at all.
+    pub submitters: Vec<GroupName>,
+    /// Only these runners build on it; empty: all.
+    pub runners: Vec<RunnerId>,
+    /// How long its things are kept, where that differs from the general rules.
+    pub retention: Override,
+    /// Bytes of images its jobs may keep; `None` is as the general quota says, 0 is no limit.
+    pub kept_bytes: Option<u64>,
+    /// A build that a restart of the box interrupted is submitted again, once.
+    pub requeue: bool,
 }
 
 impl Queue {
@@ -43,6 +55,11 @@ impl Queue {
             cap: 200,
             total_timeout: Duration::from_secs(6 * 3600),
             silence_timeout: Duration::from_secs(3600),
+            submitters: Vec::new(),
+            runners: Vec::new(),
+            retention: Override::default(),
+            kept_bytes: None,
+            requeue: false,
         }
     }
 

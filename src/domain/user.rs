@@ -29,6 +29,30 @@ pub struct User {
     pub created: Timestamp,
     /// When they last signed in.
     pub last_login: Option<Timestamp>,
+    /// What they may have, where that differs from the general quota.
+    pub quota: UserQuota,
+    /// A link with which they set a password of their own; `None` when none was given out.
+    pub setup: Option<SetUp>,
+}
+
+/// What one user may have; `None` is as the general quota says, 0 is no limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UserQuota {
+    /// Jobs that may build at once.
+    pub running: Option<u32>,
+    /// Jobs that may wait.
+    pub queued: Option<u32>,
+    /// Bytes of images that may be kept.
+    pub bytes: Option<u64>,
+}
+
+/// A link that was given to somebody so that they set a password, once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SetUp {
+    /// SHA-256 of the secret in the link: the secret itself is never stored.
+    pub hash: [u8; 32],
+    /// When it stops to work.
+    pub until: Timestamp,
 }
 
 impl User {
@@ -48,6 +72,7 @@ impl User {
             user: self.name.clone(),
             verbs,
             staff: self.active && (self.staff || self.superuser),
+            superuser: self.active && self.superuser,
         }
     }
 }
@@ -73,6 +98,11 @@ impl Group {
             Verb::Pin,
             Verb::DeleteAny,
             Verb::RunCleanup,
+            Verb::ChangeJobs,
+            Verb::ViewQueues,
+            Verb::PauseQueues,
+            Verb::ViewRunners,
+            Verb::ViewTypes,
         ];
         let sets: [(&str, Verbs); 4] = [
             ("Viewers", [Verb::ViewJobs].into_iter().collect()),
@@ -113,6 +143,8 @@ mod tests {
             verbs: Verbs::NONE,
             created: Timestamp::default(),
             last_login: None,
+            quota: UserQuota::default(),
+            setup: None,
         }
     }
 

@@ -291,6 +291,7 @@ impl Dispatcher {
             action: action.to_owned(),
             object: format!("job {id}"),
             detail: String::new(),
+            request: String::new(),
         };
         let store = self.app.store().clone();
         tokio::spawn(async move {

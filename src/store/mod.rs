@@ -11,6 +11,7 @@
 //! | `open`, `mark`, `fsck`, `export` | starting, noticing a loss, checking, carrying away |
 #![warn(missing_docs)]
 
+mod audit;
 mod codec;
 mod core;
 mod engine;
@@ -26,6 +27,7 @@ mod people;
 mod query;
 mod reads;
 mod records;
+mod rows;
 mod shelf;
 mod tx;
 mod types;

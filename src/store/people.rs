@@ -8,7 +8,8 @@ use super::{
     records::name,
 };
 use crate::domain::{
-    Group, GroupName, Queue, QueueName, Site, Timestamp, User, UserName, Verb, Verbs,
+    Group, GroupName, Queue, QueueName, Site, Timestamp, User, UserName, UserQuota, Verb, Verbs,
+    retention::Override,
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -61,6 +62,11 @@ impl Record for Queue {
             cap: stored.cap,
             total_timeout: Duration::from_millis(stored.total_timeout),
             silence_timeout: Duration::from_millis(stored.silence_timeout),
+            submitters: Vec::new(),
+            runners: Vec::new(),
+            retention: Override::default(),
+            kept_bytes: None,
+            requeue: false,
         })
     }
 }
@@ -122,6 +128,8 @@ impl Record for User {
             verbs: verbs(&stored.verbs),
             created: Timestamp::from_millis(stored.created),
             last_login: stored.last_login.map(Timestamp::from_millis),
+            quota: UserQuota::default(),
+            setup: None,
         })
     }
 }
@@ -322,6 +330,7 @@ impl Record for AuditLine {
             action: stored.action,
             object: stored.object,
             detail: stored.detail,
+            request: String::new(),
         };
         Ok(Self { number: stored.number, before: stored.before, record })
     }

@@ -78,6 +78,7 @@ impl Record for ShelfRecord {
             logs_gone: stored.logs_gone.map(StoredGone::back),
             verified: stored.verified.map(Timestamp::from_millis),
             damage: stored.damage,
+            tags: Vec::new(),
         })
     }
 }

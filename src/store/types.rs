@@ -1,7 +1,7 @@
 //! What the store is asked and what it answers: plain data, nothing of sled.
 
 use crate::domain::{
-    Arch, ImageTypeId, Job, JobId, QueueName, StateKind, Timestamp, UserName, Verbs,
+    Arch, ImageTypeId, Job, JobId, QueueName, StateKind, Tag, Timestamp, UserName, Verbs,
     retention::Class,
 };
 use std::collections::BTreeMap;
@@ -164,6 +164,8 @@ pub struct AuditRecord {
     pub object: String,
     /// Old → new or other detail, secrets masked.
     pub detail: String,
+    /// The reference of the request that did it; empty where none did.
+    pub request: String,
 }
 
 /// What retention knows of a job beyond its record.
@@ -185,6 +187,8 @@ pub struct ShelfRecord {
     pub verified: Option<Timestamp>,
     /// What was wrong with them then, one sentence each.
     pub damage: Vec<String>,
+    /// Words to find it by, in order, none twice.
+    pub tags: Vec<Tag>,
 }
 
 impl ShelfRecord {
@@ -199,6 +203,7 @@ impl ShelfRecord {
             logs_gone: None,
             verified: None,
             damage: Vec::new(),
+            tags: Vec::new(),
         }
     }
 }
@@ -297,4 +302,246 @@ pub struct FsckReport {
     pub findings: Vec<String>,
     /// True if indexes and counters were rebuilt.
     pub rebuilt: bool,
+}
+
+/// Which of all jobs; every part that is set must match.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowFilter {
+    /// In this state.
+    pub state: Option<StateKind>,
+    /// On the queue of this name, whether it still exists or not.
+    pub queue: Option<String>,
+    /// Of the user of this name.
+    pub owner: Option<String>,
+    /// Of this image type.
+    pub image_type: Option<String>,
+    /// For this architecture.
+    pub arch: Option<String>,
+    /// With this tag.
+    pub tag: Option<String>,
+    /// Pinned, or not.
+    pub pinned: Option<bool>,
+    /// With artifacts that are still on the disk, or without.
+    pub files: Option<bool>,
+    /// Whose name contains this text (case-insensitive), which has exactly this tag, or whose
+    /// number is exactly it.
+    pub text: Option<String>,
+    /// Submitted at this moment or later.
+    pub from: Option<Timestamp>,
+    /// Submitted before this moment.
+    pub until: Option<Timestamp>,
+}
+
+/// What jobs are ordered by; the job's number breaks ties, in the same direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum RowOrder {
+    /// By number, which is by submission.
+    #[default]
+    Id,
+    /// By name, in the order of its bytes.
+    Name,
+    /// By owner.
+    Owner,
+    /// By queue.
+    Queue,
+    /// By image type.
+    ImageType,
+    /// By architecture.
+    Arch,
+    /// By state, in the order of [`StateKind::ALL`].
+    State,
+    /// By the bytes of artifacts that are on the disk.
+    Bytes,
+}
+
+/// A place between two jobs of a list: after (or before) the job with this number, which had this
+/// value in the column that orders the list. The job may be gone by now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowCursor {
+    /// The job's number.
+    pub id: JobId,
+    /// Its value in the ordering column: a name, a state's word, or digits for bytes; empty for
+    /// [`RowOrder::Id`].
+    pub value: String,
+}
+
+/// A page of all jobs.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowQuery {
+    /// Which.
+    pub filter: RowFilter,
+    /// In which order.
+    pub order: RowOrder,
+    /// The greatest first.
+    pub descending: bool,
+    /// Where the page begins (or, with `backwards`, ends): the job of the cursor is not on it.
+    pub cursor: Option<RowCursor>,
+    /// The page before the cursor.
+    pub backwards: bool,
+    /// Most jobs on it.
+    pub limit: usize,
+}
+
+/// The jobs of a page, with what is known of the whole list.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowPage {
+    /// The jobs, in the order that was asked for.
+    pub ids: Vec<JobId>,
+    /// Begins the page before (with `backwards`); `None` on the first.
+    pub before: Option<RowCursor>,
+    /// Begins the next page; `None` on the last.
+    pub after: Option<RowCursor>,
+    /// How many jobs match.
+    pub total: u64,
+    /// Bytes of their artifacts that are on the disk.
+    pub bytes: u64,
+    /// How many jobs each value of each filter would find.
+    pub facets: RowFacets,
+}
+
+/// How many jobs each value of a filter finds, all the other filters applied. Values that find
+/// none are left out, except the one that is asked for.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RowFacets {
+    /// By state.
+    pub state: BTreeMap<StateKind, u64>,
+    /// By queue.
+    pub queue: BTreeMap<String, u64>,
+    /// By owner.
+    pub owner: BTreeMap<String, u64>,
+    /// By image type.
+    pub image_type: BTreeMap<String, u64>,
+    /// By architecture.
+    pub arch: BTreeMap<String, u64>,
+    /// By tag.
+    pub tag: BTreeMap<String, u64>,
+    /// Not pinned, pinned.
+    pub pinned: (u64, u64),
+    /// Without artifacts on the disk, with.
+    pub files: (u64, u64),
+    /// By day of submission: days since 1970-01-01 UTC, all filters but the dates applied.
+    pub days: BTreeMap<i32, u64>,
+}
+
+/// One job as filters and orders see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row<'a> {
+    /// Its number.
+    pub id: JobId,
+    /// Where it stands.
+    pub state: StateKind,
+    /// Its queue.
+    pub queue: &'a str,
+    /// Whose it is.
+    pub owner: &'a str,
+    /// What comes out.
+    pub image_type: &'a str,
+    /// For which machines.
+    pub arch: &'a str,
+    /// Its name.
+    pub name: &'a str,
+    /// When it was submitted.
+    pub submitted: Timestamp,
+    /// Bytes of its artifacts that are on the disk.
+    pub bytes: u64,
+    /// Somebody pinned it.
+    pub pinned: bool,
+    /// Its artifacts were deleted.
+    pub gone: bool,
+}
+
+/// Which lines of the audit trail; every part that is set must match.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditFilter {
+    /// By this person, or "system".
+    pub actor: Option<String>,
+    /// Of this action.
+    pub action: Option<String>,
+    /// On exactly this object, such as "job 42".
+    pub object: Option<String>,
+    /// With this text anywhere in it, case-insensitive.
+    pub text: Option<String>,
+    /// From this moment on.
+    pub from: Option<Timestamp>,
+    /// Before this moment.
+    pub until: Option<Timestamp>,
+}
+
+/// Where a page of the audit trail begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AuditCursor {
+    /// At the newest line.
+    #[default]
+    Newest,
+    /// With the first line older than this one.
+    Before(u64),
+    /// With the page that ends just before this one.
+    After(u64),
+}
+
+/// A line of the audit trail with its number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuditEntry {
+    /// Its number, counted from 1; never used again.
+    pub number: u64,
+    /// The line.
+    pub record: AuditRecord,
+}
+
+/// A page of the audit trail, newest first. With a text or dates it may be short, or even empty,
+/// and still say where to go on: so many lines are looked at for one page and no more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditPage {
+    /// The lines.
+    pub lines: Vec<AuditEntry>,
+    /// Pass as [`AuditCursor::Before`] to get older ones; `None` at the end.
+    pub older: Option<u64>,
+    /// Pass as [`AuditCursor::After`] to get newer ones; `None` at the beginning.
+    pub newer: Option<u64>,
+    /// How many match in all, if a counter knows.
+    pub total: Option<u64>,
+}
+
+/// Kept counters of the audit trail.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditCounts {
+    /// Lines by action.
+    pub actions: BTreeMap<String, u64>,
+    /// Lines by who did it.
+    pub actors: BTreeMap<String, u64>,
+    /// Lines in all.
+    pub total: u64,
+}
+
+/// What a check of the audit trail's chain found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AuditCheck {
+    /// Lines that were read.
+    pub lines: u64,
+    /// The oldest line's number; 0 without lines.
+    pub first: u64,
+    /// The newest line's number; 0 without lines.
+    pub last: u64,
+    /// One sentence for each place where the chain is broken: none means that nobody changed, took
+    /// out or put in a line since the oldest one was written.
+    pub broken: Vec<String>,
+}
+
+/// Jobs whose deletion somebody asked for at once; kept until it is carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Its number, in the order of asking; removed batches' numbers may come again.
+    pub number: u64,
+    /// Who asked.
+    pub by: String,
+    /// From which address.
+    pub peer: String,
+    /// With which request.
+    pub request: String,
+    /// When.
+    pub at: Timestamp,
+    /// The run that carries it out; its receipt tells how far it is.
+    pub run: u64,
+    /// The jobs, in rising order, none twice.
+    pub jobs: Vec<JobId>,
 }

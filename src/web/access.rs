@@ -179,7 +179,7 @@ mod tests {
 
     fn actor(verbs: &[Verb]) -> Actor {
         let verbs: Verbs = verbs.iter().copied().collect();
-        Actor { user: UserName::new("ann").unwrap(), verbs, staff: false }
+        Actor { user: UserName::new("ann").unwrap(), verbs, staff: false, superuser: false }
     }
 
     fn signed_in(verbs: &[Verb], only_set_password: bool) -> Who {

@@ -135,10 +135,11 @@ impl Gate {
         let (addr, proxied_tls) = self.client(&headers, line);
         let agent = headers.get(header::USER_AGENT).map(HeaderValue::as_bytes).unwrap_or_default();
         let agent = String::from_utf8_lossy(agent).chars().take(AGENT).collect();
+        let request_id = request_id();
         Facts {
             now: (self.clock)(),
-            peer: Peer { addr, agent },
-            request_id: request_id(),
+            peer: Peer { addr, agent, request: request_id.clone() },
+            request_id,
             method: request.method().clone(),
             uri: request.uri().clone(),
             headers,

@@ -283,6 +283,8 @@ impl Running {
             verbs: Verbs::NONE,
             created: now(),
             last_login: None,
+            quota: img::domain::UserQuota::default(),
+            setup: None,
         };
         self.appliance.app().store().write(move |tx| tx.put_user(&user)).await.unwrap();
         name

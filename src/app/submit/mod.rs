@@ -180,6 +180,7 @@ impl App {
             action: "job.submit".into(),
             object: format!("job {id}"),
             detail: format!("{} {} {} on {}", job.name, job.image_type, job.arch, job.queue),
+            request: peer.request.clone(),
         };
         let record = job.clone();
         let written = self

@@ -168,6 +168,8 @@ pub(super) fn user(name: &str) -> User {
         verbs: OLD_VERBS.into_iter().collect(),
         created: at(1),
         last_login: Some(at(2)),
+        quota: crate::domain::UserQuota::default(),
+        setup: None,
     }
 }
 
@@ -204,6 +206,7 @@ pub(super) fn audit(n: i64) -> AuditRecord {
         action: "job.submit".into(),
         object: format!("job {n}"),
         detail: String::new(),
+        request: String::new(),
     }
 }
 

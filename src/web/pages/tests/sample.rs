@@ -34,7 +34,12 @@ impl Sample {
 
     pub(super) fn session(&self) -> SessionView {
         SessionView {
-            actor: Actor { user: UserName::new("ann").unwrap(), verbs: Verbs::all(), staff: true },
+            actor: Actor {
+                user: UserName::new("ann").unwrap(),
+                verbs: Verbs::all(),
+                staff: true,
+                superuser: true,
+            },
             csrf: "c5f3a1".into(),
             id_hash: [7; 32],
             only_set_password: false,
@@ -420,6 +425,8 @@ impl Sample {
                 verbs: Verbs::all(),
                 created: ago(8_000_000),
                 last_login: Some(ago(7_000)),
+                quota: crate::domain::UserQuota::default(),
+                setup: None,
             },
             sessions: vec![session(7, "192.0.2.7"), session(9, "2001:db8::9")],
             tokens: vec![self.token()],
