@@ -2,6 +2,7 @@
 //! `domain`'s, every byte is the store's or a file's.
 #![warn(missing_docs)]
 
+pub mod admin;
 mod board;
 mod claims;
 mod cleanup;
@@ -19,6 +20,7 @@ mod keep;
 mod orphans;
 mod people;
 mod request_file;
+mod setup;
 mod state;
 mod submit;
 mod timetable;
@@ -28,7 +30,7 @@ mod views;
 // Pages and handlers name these as part of what they are given; the store itself stays below.
 pub use crate::files::{LogFile, LogIndex};
 pub use crate::store::{
-    Counts, Cursor, Gone, JobFilter, Mishap, Receipt, SessionRecord, ShelfRecord, TokenRecord,
+    AuditRecord, Counts, Cursor, Gone, JobFilter, Mishap, Receipt, SessionRecord, ShelfRecord, TokenRecord,
 };
 pub use board::*;
 pub use claims::{Claim, Claims};

@@ -224,7 +224,7 @@ impl App {
         }
     }
 
-    async fn new_hash(&self, name: &UserName, new: &str) -> Result<String, AppError> {
+    pub(super) async fn new_hash(&self, name: &UserName, new: &str) -> Result<String, AppError> {
         accounts::check_policy(new, name.as_str())
             .map_err(|e| AppError::Invalid(vec![Problem::new("new", e.to_string())]))?;
         let hash = self.hasher().hash(new).await;
@@ -453,7 +453,7 @@ impl App {
     }
 }
 
-fn new_session(
+pub(super) fn new_session(
     user: &UserName,
     only_set_password: bool,
     peer: &Peer,

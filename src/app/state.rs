@@ -1,7 +1,7 @@
 //! The one object pages, API and command line talk to.
 
 use super::{
-    AppError, Board, Claims, DiskSettings, Text, Timetable, Wish, cleanup::Cleaning,
+    AppError, Board, Claims, DiskSettings, Text, Timetable, Wish, admin::Results, cleanup::Cleaning,
     compress::Press, errand::Errands, inventory::Inventory,
 };
 use crate::{
@@ -78,6 +78,7 @@ struct Inner {
     claims: Claims,
     inventory: Inventory,
     cleaning: Cleaning,
+    results: Results,
 }
 
 /// The appliance. Cheap to clone.
@@ -129,6 +130,7 @@ impl App {
             claims: Claims::default(),
             inventory: Inventory::default(),
             cleaning: Cleaning::default(),
+            results: Results::default(),
         };
         Ok((Self { inner: Arc::new(inner) }, receiver))
     }
@@ -192,6 +194,10 @@ impl App {
 
     pub(super) fn cleaning(&self) -> &Cleaning {
         &self.inner.cleaning
+    }
+
+    pub(super) fn results(&self) -> &Results {
+        &self.inner.results
     }
 
     pub(super) fn errands(&self) -> &Errands {

@@ -65,7 +65,15 @@ pub fn admit(row: &Row, who: &Who, facts: &Facts) -> Result<(), WebError> {
         (Need::Console, Who::Console(_)) => Ok(()),
         (Need::Console, _) => Err(only_console()),
         (Need::Known | Need::SignedIn, _) => Ok(()),
-        (Need::Verb(verb), Who::Session(session)) => Ok(session.actor.allow(verb).map(drop)?),
+        (Need::Staff | Need::Admin(_), Who::Session(session)) if !session.actor.staff => {
+            Err(no_staff())
+        }
+        (Need::Staff, Who::Session(_)) => Ok(()),
+        (Need::Verb(verb) | Need::Admin(verb), Who::Session(session)) => {
+            Ok(session.actor.allow(verb).map(drop)?)
+        }
+        // Tokens and the console have no pages.
+        (Need::Staff | Need::Admin(_), Who::Token(_) | Who::Console(_)) => Err(no_staff()),
         (Need::Verb(verb), Who::Token(actor) | Who::Console(actor)) => {
             Ok(actor.allow(verb).map(drop)?)
         }
@@ -90,6 +98,34 @@ fn password_first(row: &Row) -> WebError {
         Answers::Page | Answers::File => error.location(Some("/password".into())),
         Answers::Stream | Answers::Asset | Answers::Api => error,
     }
+}
+
+/// True for addresses of the Admin tab, whether there is something at them or not.
+pub(super) fn is_admin(path: &str) -> bool {
+    path == "/admin" || path.starts_with("/admin/")
+}
+
+/// What somebody who may not enter the Admin tab is told at any address of it; `None` for those
+/// who may.
+pub(super) fn outsider(who: &Who, facts: &Facts) -> Option<WebError> {
+    match who {
+        Who::Session(session) if session.only_set_password => {
+            let message = "set a password of your own first";
+            let error = WebError::new(StatusCode::FORBIDDEN, "Set a password first", message);
+            Some(error.location(Some("/password".into())))
+        }
+        Who::Session(session) if session.actor.staff => None,
+        Who::Session(_) | Who::Token(_) | Who::Console(_) => Some(no_staff()),
+        Who::Nobody => Some(WebError::signed_out(Some(login_url(facts)))),
+    }
+}
+
+/// The same whatever stands behind it, so that it does not say what is there.
+pub(super) fn no_staff() -> WebError {
+    let message = "this part is for the administrators of this box: ask one of them to make you \
+                   a member of the staff";
+    WebError::new(StatusCode::FORBIDDEN, "Not allowed", message)
+        .way_out(WayOut::new("Go to the start page", "/"))
 }
 
 fn only_console() -> WebError {

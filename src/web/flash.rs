@@ -2,7 +2,10 @@
 //! say one of these sentences, whoever wrote it.
 
 use super::pages::{Flash, FlashKind, chore_words};
-use crate::{app::Chore, domain::JobId};
+use crate::{
+    app::{Chore, admin},
+    domain::JobId,
+};
 
 /// A message that is shown once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,15 +40,88 @@ pub enum Notice {
     ScheduleChanged(Chore),
     /// What no record knew was deleted.
     OrphansDeleted,
+    /// A thing of this model was added, changed or deleted.
+    Saved(&'static str, Saved, String),
+    /// Something was done to so many things of this model.
+    Acted(&'static str, &'static str, u64),
+    /// Nothing was ticked.
+    Nobody,
+    /// No action was chosen.
+    NoAction,
 }
 
-const PLAIN: [(&str, Notice); 6] = [
+/// What happened to a thing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Saved {
+    /// It is new.
+    Added,
+    /// It was changed.
+    Changed,
+    /// It is gone.
+    Deleted,
+}
+
+impl Saved {
+    const ALL: [Self; 3] = [Self::Added, Self::Changed, Self::Deleted];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Added => "added",
+            Self::Changed => "changed",
+            Self::Deleted => "gone",
+        }
+    }
+}
+
+/// Bytes of a key that a cookie carries.
+const LONGEST_KEY: usize = 80;
+
+fn saved_cookie(model: &str, saved: Saved, key: &str) -> String {
+    let short: String = key.chars().take(LONGEST_KEY).collect();
+    let key = data_encoding::BASE64URL_NOPAD.encode(short.as_bytes());
+    format!("{}.{model}.{key}", saved.word())
+}
+
+fn saved_from(saved: Saved, rest: &str) -> Option<Notice> {
+    let (model, key) = rest.split_once('.')?;
+    let model = admin::model(model)?;
+    let key = data_encoding::BASE64URL_NOPAD.decode(key.as_bytes()).ok()?;
+    Some(Notice::Saved(model.id, saved, String::from_utf8(key).ok()?))
+}
+
+fn acted_from(rest: &str) -> Option<Notice> {
+    let mut parts = rest.split('.');
+    let model = admin::model(parts.next()?)?;
+    let action = model.action(parts.next()?)?;
+    let done = parts.next()?.parse().ok()?;
+    parts.next().is_none().then_some(Notice::Acted(model.id, action.id, done))
+}
+
+fn saved_text(model: &str, saved: Saved, key: &str) -> String {
+    let one = admin::model(model).map_or("thing", |m| m.one);
+    match saved {
+        Saved::Added => format!("The {one} {key} was added."),
+        Saved::Changed => format!("The {one} {key} was saved."),
+        Saved::Deleted => format!("The {one} {key} was deleted."),
+    }
+}
+
+fn acted_text(model: &str, action: &str, done: u64) -> String {
+    let Some(model) = admin::model(model) else { return String::new() };
+    let label = model.action(action).map_or("Done", |a| a.label);
+    let many = if done == 1 { model.one.to_owned() } else { model.many.to_lowercase() };
+    format!("{label}: done for {done} {many}.")
+}
+
+const PLAIN: [(&str, Notice); 8] = [
     ("password-set", Notice::PasswordSet),
     ("signed-out", Notice::SignedOut),
     ("session-ended", Notice::SessionEnded),
     ("others-ended", Notice::OthersEnded),
     ("token-revoked", Notice::TokenRevoked),
     ("orphans-deleted", Notice::OrphansDeleted),
+    ("nobody", Notice::Nobody),
+    ("no-action", Notice::NoAction),
 ];
 
 /// Makes a notice about a job.
@@ -75,6 +151,8 @@ impl Notice {
             Self::Deleted(job) => format!("deleted.{job}"),
             Self::ChoreStarted(chore) => format!("started.{}", chore.as_str()),
             Self::ScheduleChanged(chore) => format!("schedule.{}", chore.as_str()),
+            Self::Saved(model, saved, key) => saved_cookie(model, *saved, key),
+            Self::Acted(model, action, done) => format!("acted.{model}.{action}.{done}"),
             plain => {
                 let code = PLAIN.iter().find(|(_, notice)| notice == plain);
                 code.map_or("", |(code, _)| code).to_owned()
@@ -87,6 +165,11 @@ impl Notice {
         match value.split_once('.') {
             Some(("started", chore)) => Chore::from_word(chore).map(Self::ChoreStarted),
             Some(("schedule", chore)) => Chore::from_word(chore).map(Self::ScheduleChanged),
+            Some(("acted", rest)) => acted_from(rest),
+            Some((word, rest)) if Saved::ALL.iter().any(|s| s.word() == word) => {
+                let saved = Saved::ALL.into_iter().find(|s| s.word() == word)?;
+                saved_from(saved, rest)
+            }
             Some((code, job)) => {
                 let (_, notice) = OF_JOB.iter().find(|(known, _)| *known == code)?;
                 job.parse().ok().map(notice)
@@ -118,8 +201,18 @@ impl Notice {
                 format!("{}: the new times count from now on.", chore_words(*chore).0)
             }
             Self::OrphansDeleted => "What no record knew is deleted.".into(),
+            Self::Saved(model, saved, key) => saved_text(model, *saved, key),
+            Self::Acted(model, action, done) => acted_text(model, action, *done),
+            Self::NoAction => "No action was chosen: choose one, then run it.".into(),
+            Self::Nobody => {
+                "Nothing was ticked: tick some rows, or choose all that the list finds.".into()
+            }
         };
-        Flash { kind: FlashKind::Done, text }
+        let kind = match self {
+            Self::Nobody | Self::NoAction => FlashKind::Problem,
+            _ => FlashKind::Done,
+        };
+        Flash { kind, text }
     }
 }
 
@@ -135,7 +228,13 @@ mod tests {
             .into_iter()
             .flat_map(|chore| [Notice::ChoreStarted(chore), Notice::ScheduleChanged(chore)]);
         let plain = PLAIN.iter().map(|(_, notice)| notice.clone());
-        for notice in with_job.chain(chores).chain(plain) {
+        let admin = [
+            Notice::Saved("groups", Saved::Added, "Image builders".into()),
+            Notice::Saved("users", Saved::Changed, "ann@example".into()),
+            Notice::Saved("sites", Saved::Deleted, "a.example".into()),
+            Notice::Acted("jobs", "pin", 7),
+        ];
+        for notice in with_job.chain(chores).chain(plain).chain(admin) {
             assert_eq!(Notice::from_cookie(&notice.to_cookie()), Some(notice));
         }
     }
@@ -151,6 +250,11 @@ mod tests {
             "other.7",
             "started.x",
             "schedule.",
+            "added.nothing.YQ",
+            "added.users.!",
+            "acted.jobs.explode.7",
+            "acted.jobs.pin.x",
+            "acted.jobs.pin.7.8",
         ] {
             assert_eq!(Notice::from_cookie(bad), None, "{bad}");
         }

@@ -5,11 +5,7 @@ use crate::{app::App, domain::Verb};
 
 /// The handlers of this group.
 pub fn routes(app: &App) -> Screens {
-    Screens::new(app).on("admin", admin).on("admin.health", health)
-}
-
-async fn admin(_visit: Visit) -> Reply {
-    Ok(reply::see_other("/admin/health"))
+    Screens::new(app).on("admin.health", health)
 }
 
 async fn health(visit: Visit) -> Reply {

@@ -2,6 +2,7 @@
 
 mod access;
 mod account;
+mod admin;
 pub mod api;
 pub mod arrival;
 mod assets;
@@ -27,6 +28,7 @@ pub mod reply;
 pub mod router;
 mod schedules;
 mod serve;
+mod setup;
 mod start;
 pub mod stream;
 mod submit;

@@ -2,7 +2,7 @@
 //! they become one filter, grouped behind the first segment of their paths.
 
 use super::{
-    account, api,
+    access, account, admin, api,
     arrival::Arrival,
     assets,
     body::Body,
@@ -10,7 +10,7 @@ use super::{
     error::WebError,
     health, job, keeping, login, queue,
     reply::{Reply, Response},
-    schedules, start, stream, submit,
+    schedules, setup, start, stream, submit,
     table::{self, Answers, Params, ROWS, Row},
     visit::{Scene, Visit},
 };
@@ -84,6 +84,8 @@ fn groups(app: &App) -> Vec<Screens> {
         disk::routes(app),
         schedules::routes(app),
         keeping::routes(app),
+        admin::routes(app),
+        setup::routes(app),
     ]
 }
 
@@ -199,7 +201,12 @@ fn nothing_here(app: &App) -> Filter {
                     None => WebError::not_found(),
                 };
                 let answers = if arrival.is_api() { Answers::Api } else { Answers::Page };
-                let (scene, _) = Scene::open(&app, arrival).await;
+                let hidden = access::is_admin(arrival.uri.path());
+                let (scene, who) = Scene::open(&app, arrival).await;
+                let error = match hidden {
+                    true => access::outsider(&who, scene.arrival()).unwrap_or(error),
+                    false => error,
+                };
                 scene.tidy(scene.error(error, answers))
             }
         })

@@ -4,6 +4,7 @@
 use crate::domain::Verb;
 use http::Method;
 use percent_encoding::percent_decode_str;
+use std::sync::LazyLock;
 
 /// Bytes of an ordinary form, and of what surrounds a definition in an upload.
 pub const FORM_LIMIT: u64 = 64 * 1024;
@@ -19,8 +20,39 @@ pub enum Need {
     Known,
     /// Whoever has this permission.
     Verb(Verb),
+    /// Whoever may enter the Admin tab.
+    Staff,
+    /// Whoever may enter the Admin tab and has this permission.
+    Admin(Verb),
     /// Only somebody on the box itself, through the local socket.
     Console,
+}
+
+/// What a route does with a model of the Admin tab.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Lists its things.
+    List,
+    /// Sends the list as CSV.
+    Csv,
+    /// Sends the list as JSON.
+    Json,
+    /// Does something to several.
+    Act,
+    /// The form of a new one.
+    Add,
+    /// Saves a new one.
+    AddPost,
+    /// The form of one.
+    Change,
+    /// Saves one.
+    ChangePost,
+    /// Asks whether one is to be deleted.
+    Delete,
+    /// Deletes one.
+    DeletePost,
+    /// Who did what to one.
+    History,
 }
 
 /// What a route reads.
@@ -67,7 +99,7 @@ pub enum Answers {
 }
 
 /// One route.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Row {
     /// Its name; handlers are registered under it.
     pub name: &'static str,
@@ -81,6 +113,8 @@ pub struct Row {
     pub body: BodyRule,
     /// How it answers.
     pub answers: Answers,
+    /// The model of the Admin tab it belongs to, and what it does with it.
+    pub model: Option<(&'static str, Part)>,
 }
 
 const fn row(
@@ -91,7 +125,7 @@ const fn row(
     body: BodyRule,
     answers: Answers,
 ) -> Row {
-    Row { name, method, path, need, body, answers }
+    Row { name, method, path, need, body, answers, model: None }
 }
 
 const GET: Method = Method::GET;
@@ -102,15 +136,70 @@ const LAUNCH: Need = Need::Verb(Verb::Launch);
 const HEALTH: Need = Need::Verb(Verb::ViewHealth);
 const PIN: Need = Need::Verb(Verb::Pin);
 const CLEAN: Need = Need::Verb(Verb::RunCleanup);
+const BOX: Need = Need::Admin(Verb::ViewHealth);
+const CHORES: Need = Need::Admin(Verb::RunCleanup);
+const USERS: Need = Need::Admin(Verb::ChangeUsers);
 
 use Answers::{Api, Asset, File, Page, Stream};
 use BodyRule::{Form, Json, Multipart, Upload};
-use Need::{Console, Known, Public, SignedIn};
+use Need::{Console, Known, Public, SignedIn, Staff};
 
 const NOTHING: BodyRule = BodyRule::None;
 
+macro_rules! model {
+    ($id:literal, $view:ident $(, add $add:ident)? $(, change $change:ident)?
+        $(, delete $delete:ident)? $(; acts $acts:ident)?) => {{
+        const VIEW: Need = Need::Admin(Verb::$view);
+        let of = |part, name, method: Method, path, need| {
+            let body = if method == Method::GET { BodyRule::None } else { Form };
+            let answers = if matches!(part, Part::Csv | Part::Json) { File } else { Page };
+            Row { name, method, path, need, body, answers, model: Some(($id, part)) }
+        };
+        vec![
+            of(Part::List, concat!("admin.", $id), GET, concat!("/admin/", $id), VIEW),
+            of(Part::Csv, concat!("admin.", $id, ".csv"), GET, concat!("/admin/", $id, "/export.csv"), VIEW),
+            of(Part::Json, concat!("admin.", $id, ".json"), GET, concat!("/admin/", $id, "/export.json"), VIEW),
+            of(Part::Change, concat!("admin.", $id, ".one"), GET, concat!("/admin/", $id, "/{key}/change"), VIEW),
+            of(Part::History, concat!("admin.", $id, ".history"), GET, concat!("/admin/", $id, "/{key}/history"), VIEW),
+            $(of(Part::Add, concat!("admin.", $id, ".add"), GET, concat!("/admin/", $id, "/add"), Need::Admin(Verb::$add)),
+            of(Part::AddPost, concat!("admin.", $id, ".add.post"), POST, concat!("/admin/", $id, "/add"), Need::Admin(Verb::$add)),)?
+            $(of(Part::ChangePost, concat!("admin.", $id, ".one.post"), POST, concat!("/admin/", $id, "/{key}/change"), Need::Admin(Verb::$change)),)?
+            $(of(Part::Delete, concat!("admin.", $id, ".delete"), GET, concat!("/admin/", $id, "/{key}/delete"), Need::Admin(Verb::$delete)),
+            of(Part::DeletePost, concat!("admin.", $id, ".delete.post"), POST, concat!("/admin/", $id, "/{key}/delete"), Need::Admin(Verb::$delete)),)?
+            $(of(Part::Act, concat!("admin.", $id, ".act"), POST, concat!("/admin/", $id, "/action"), Need::Admin(Verb::$acts)),)?
+        ]
+    }};
+}
+
+/// The routes of every model: which it has follows from what can be done with it.
+fn models() -> impl Iterator<Item = Row> {
+    [
+        model!("jobs", ViewJobs; acts ViewJobs),
+        model!("queues", ViewQueues, add AddQueues, change ChangeQueues, delete DeleteQueues; acts ViewQueues),
+        model!("runners", ViewRunners, change ChangeRunners; acts ViewRunners),
+        model!("types", ViewTypes, change ChangeTypes; acts ViewTypes),
+        model!("archs", ViewTypes, change ChangeTypes; acts ViewTypes),
+        model!("groups", ViewGroups, add AddGroups, change ChangeGroups, delete DeleteGroups; acts ViewGroups),
+        model!("users", ViewUsers, add AddUsers, change ChangeUsers, delete DeleteUsers; acts ViewUsers),
+        model!("sessions", ViewSessions, delete DeleteSessions; acts ViewSessions),
+        model!("tokens", ViewTokens, delete DeleteTokens; acts ViewTokens),
+        model!("sites", ViewSites, add AddSites, change ChangeSites, delete DeleteSites; acts ViewSites),
+        model!("settings", ViewSettings, change ChangeSettings),
+        model!("audit", ViewAudit),
+    ]
+    .into_iter()
+    .flatten()
+}
+
 /// Every route there is.
-pub static ROWS: &[Row] = &[
+pub static ROWS: LazyLock<Vec<Row>> = LazyLock::new(|| {
+    let mut rows = PLAIN.to_vec();
+    rows.extend(models());
+    rows
+});
+
+/// The routes that belong to no model.
+static PLAIN: &[Row] = &[
     row("start", GET, "/", VIEW, NOTHING, Page),
     row("login", GET, "/login", Public, NOTHING, Page),
     row("login.post", POST, "/login", Public, Form, Page),
@@ -146,19 +235,23 @@ pub static ROWS: &[Row] = &[
     row("account.sessions.end", POST, "/account/sessions/end-others", Known, Form, Page),
     row("account.token.new", POST, "/account/tokens", Known, Form, Page),
     row("account.token.revoke", POST, "/account/tokens/revoke", Known, Form, Page),
-    row("admin", GET, "/admin", HEALTH, NOTHING, Page),
-    row("admin.health", GET, "/admin/health", HEALTH, NOTHING, Page),
-    row("admin.disk", GET, "/admin/disk", HEALTH, NOTHING, Page),
-    row("admin.disk.preview", GET, "/admin/disk/preview", HEALTH, NOTHING, Page),
-    row("admin.disk.run", POST, "/admin/disk/run", CLEAN, Form, Page),
-    row("admin.disk.receipt", GET, "/admin/disk/runs/{run}", HEALTH, NOTHING, Page),
-    row("admin.orphans.compare", POST, "/admin/disk/orphans/compare", CLEAN, Form, Page),
-    row("admin.orphans.delete", GET, "/admin/disk/orphans/delete", CLEAN, NOTHING, Page),
-    row("admin.orphans.delete.post", POST, "/admin/disk/orphans/delete", CLEAN, Form, Page),
-    row("admin.schedules", GET, "/admin/schedules", HEALTH, NOTHING, Page),
-    row("admin.schedule", GET, "/admin/schedules/{chore}", CLEAN, NOTHING, Page),
-    row("admin.schedule.post", POST, "/admin/schedules/{chore}", CLEAN, Form, Page),
-    row("admin.schedule.run", POST, "/admin/schedules/{chore}/run", CLEAN, Form, Page),
+    row("admin", GET, "/admin", Staff, NOTHING, Page),
+    row("palette", GET, "/palette", Known, NOTHING, Page),
+    row("setup", GET, "/setup/{secret}", Public, NOTHING, Page),
+    row("setup.post", POST, "/setup/{secret}", Public, Form, Page),
+    row("admin.users.setup", POST, "/admin/users/{key}/setup", USERS, Form, Page),
+    row("admin.health", GET, "/admin/health", BOX, NOTHING, Page),
+    row("admin.disk", GET, "/admin/disk", BOX, NOTHING, Page),
+    row("admin.disk.preview", GET, "/admin/disk/preview", BOX, NOTHING, Page),
+    row("admin.disk.run", POST, "/admin/disk/run", CHORES, Form, Page),
+    row("admin.disk.receipt", GET, "/admin/disk/runs/{run}", BOX, NOTHING, Page),
+    row("admin.orphans.compare", POST, "/admin/disk/orphans/compare", CHORES, Form, Page),
+    row("admin.orphans.delete", GET, "/admin/disk/orphans/delete", CHORES, NOTHING, Page),
+    row("admin.orphans.delete.post", POST, "/admin/disk/orphans/delete", CHORES, Form, Page),
+    row("admin.schedules", GET, "/admin/schedules", BOX, NOTHING, Page),
+    row("admin.schedule", GET, "/admin/schedules/{chore}", CHORES, NOTHING, Page),
+    row("admin.schedule.post", POST, "/admin/schedules/{chore}", CHORES, Form, Page),
+    row("admin.schedule.run", POST, "/admin/schedules/{chore}/run", CHORES, Form, Page),
     row("ui", GET, "/ui/{file}", Public, NOTHING, Asset),
     row("healthz", GET, "/healthz", Public, NOTHING, Asset),
     row("robots", GET, "/robots.txt", Public, NOTHING, Asset),
@@ -288,7 +381,7 @@ mod tests {
 
     #[test]
     fn no_two_patterns_fit_the_same_path_and_method() {
-        for row in ROWS {
+        for row in ROWS.iter() {
             let path = row.path.replace(['{', '}'], "");
             let hits: Vec<_> = at(&path).filter(|r| r.method == row.method).collect();
             assert_eq!(hits, [row], "{path}");
@@ -307,7 +400,7 @@ mod tests {
 
     #[test]
     fn every_change_reads_a_body_with_a_limit() {
-        for row in ROWS {
+        for row in ROWS.iter() {
             assert_eq!(row.method == Method::GET, row.body == BodyRule::None, "{}", row.name);
             assert!(row.body.limit(1 << 22) <= 6 * (1 << 22) + FORM_LIMIT, "{}", row.name);
         }
@@ -315,7 +408,7 @@ mod tests {
 
     #[test]
     fn the_api_is_under_its_path_and_nothing_else_is() {
-        for row in ROWS {
+        for row in ROWS.iter() {
             assert_eq!(row.path.starts_with("/api/"), row.answers == Answers::Api, "{}", row.name);
         }
     }

@@ -72,6 +72,10 @@ impl Scene {
         Self { arrival, site: Text::default(), jar: Jar::default(), session: None }
     }
 
+    pub(super) fn arrival(&self) -> &Arrival {
+        &self.arrival
+    }
+
     pub(super) fn frame(&self) -> Frame<'_> {
         let uri = &self.arrival.uri;
         Frame {

@@ -173,7 +173,7 @@ fn header(f: &Frame, tab: Tab) -> Markup {
 
 fn tabs(session: &SessionView, tab: Tab) -> Markup {
     let verbs = session.actor.verbs;
-    let admin = session.actor.staff || verbs.has(Verb::ViewHealth);
+    let admin = session.actor.staff;
     let current = |here: Tab| (tab == here).then_some("page");
     html! {
         ul {

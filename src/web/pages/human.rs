@@ -57,6 +57,13 @@ pub(super) fn chosen(span: Duration) -> String {
     }
 }
 
+/// Year, month and day of a day that is counted from 1970-01-01.
+pub(super) fn civil_day(day: i32) -> Option<(i16, i8, i8)> {
+    let ms = i64::from(day).checked_mul(i64::try_from(DAY).ok()? * 1000)?;
+    let date = civil(Timestamp::from_millis(ms))?.date();
+    Some((date.year(), date.month(), date.day()))
+}
+
 fn civil(at: Timestamp) -> Option<jiff::civil::DateTime> {
     let moment = jiff::Timestamp::from_millisecond(at.as_millis()).ok()?;
     Some(jiff::tz::Offset::UTC.to_datetime(moment))

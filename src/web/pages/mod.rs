@@ -3,7 +3,7 @@
 #![warn(missing_docs)]
 
 mod account;
-mod admin;
+pub mod admin;
 pub mod assets;
 mod badge;
 mod cleanup;
@@ -22,6 +22,7 @@ mod keeping;
 mod log;
 pub mod logline;
 mod options;
+mod palette;
 mod query;
 mod queue;
 mod row;
@@ -43,12 +44,13 @@ pub use inspect::inspect_fragment;
 pub use job::{JobPage, LogTail, job};
 pub use keeping::{KeepPage, delete_confirm, keep};
 pub use log::{LogPage, log};
+pub use palette::palette;
 pub use query::QueueQuery;
 pub use queue::queue;
 pub use row::queue_row;
 pub(in crate::web) use schedules::chore_words;
 pub use schedules::{SchedulePage, schedule, schedules};
-pub use signin::{LoginPage, PasswordPage, login, set_password};
+pub use signin::{LoginPage, PasswordPage, SetupPage, login, set_password, set_up};
 pub use start::start;
 pub use submit::{Source, SubmitPage, submit};
 

@@ -142,3 +142,38 @@ pub(super) fn password_form(f: &Frame, p: &PasswordPage) -> Markup {
         }
     }
 }
+
+/// What the page behind a set-up link shows.
+#[derive(Clone, Debug)]
+pub struct SetupPage<'a> {
+    /// Whose it is.
+    pub user: &'a str,
+    /// Its address.
+    pub url: &'a str,
+    /// What was wrong, by field `new` or `again`.
+    pub problems: &'a [Problem],
+}
+
+/// The page behind a set-up link: posts `new` and `again` to its own address.
+pub fn set_up(f: &Frame, p: &SetupPage) -> Markup {
+    let mut about = About::new("Welcome", Tab::None);
+    about.shape = "narrow";
+    page(
+        f,
+        about,
+        html! {
+            p class="lead" {
+                "This link is for " strong { (p.user) } ". Choose a password; afterwards the link is used up."
+            }
+            (summary(p.problems, |problem| id(&problem.field)))
+            form method="post" action=(p.url) class="card" {
+                // Password managers need to know whose it is.
+                input class="vh" type="text" name="user" value=(p.user)
+                    autocomplete="username" readonly tabindex="-1" aria-hidden="true";
+                (password_field("new", "New password", p.problems, "new-password"))
+                (password_field("again", "New password again", p.problems, "new-password"))
+                div class="buttons" { button class="main" type="submit" { "Set the password" } }
+            }
+        },
+    )
+}

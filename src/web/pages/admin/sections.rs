@@ -1,11 +1,12 @@
 //! What the pages of the Admin tab have in common: the way between them.
 
-use super::frame::{About, Crumb, Frame, Tab, page};
+use super::super::frame::{About, Crumb, Frame, Tab, page};
+use crate::app::admin::Model;
 use maud::{Markup, html};
 
 /// A page of the Admin tab.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Section {
+pub(in super::super) enum Section {
     Health,
     Disk,
     Schedules,
@@ -30,7 +31,7 @@ impl Section {
 }
 
 /// A page of the Admin tab with the way to the others. `below`: it is not the section's own page.
-pub(super) fn admin(
+pub(in super::super) fn admin(
     f: &Frame,
     title: &str,
     (section, below): (Section, bool),
@@ -44,6 +45,13 @@ pub(super) fn admin(
     about.shape = shape;
     about.heading = Some(html! { (sections(section)) h1 { (title) } });
     page(f, about, body)
+}
+
+/// The way to a list, or to a page below it.
+pub(super) fn crumbs_below(model: Option<&Model>) -> Vec<Crumb> {
+    let mut crumbs = vec![("Admin".to_owned(), "/admin".to_owned())];
+    crumbs.extend(model.map(|m| (m.many.to_owned(), format!("/admin/{}", m.id))));
+    crumbs
 }
 
 fn sections(current: Section) -> Markup {

@@ -1,0 +1,413 @@
+//! Queues.
+
+use super::super::{
+    change::{Dependant, Writing},
+    model::*,
+    value::{Object, Value},
+};
+use crate::{
+    app::{App, AppError, Wish},
+    domain::{
+        Actor, GroupName, Queue, QueueName, RunnerId, StateKind, Verb,
+        retention::{Lifetime, Override},
+    },
+};
+use std::time::Duration;
+
+/// The queues of a first start, which pages and programs count on.
+const BUILT_IN: [&str; 3] = ["web", "api", "requests"];
+/// Jobs that are named on the page that asks before a deletion.
+const NAMED: usize = 10;
+/// Less would be gone before anybody saw it.
+const LEAST_KEPT: Duration = Duration::from_secs(60);
+
+pub(super) static QUEUES: Model = Model {
+    id: "queues",
+    one: "queue",
+    many: "Queues",
+    about: "Waiting lines with slots, limits and owners of their own.",
+    section: Section::App,
+    rights: Rights {
+        view: Verb::ViewQueues,
+        add: Some(Verb::AddQueues),
+        change: Some(Verb::ChangeQueues),
+        delete: Some(Verb::DeleteQueues),
+    },
+    columns: &[
+        Column::new("name", "Name"),
+        Column::new("description", "Description"),
+        Column::new("open", "State"),
+        Column::number("slots", "Slots"),
+        Column::number("priority", "Priority"),
+        Column::number("waiting", "Waiting"),
+        Column::number("building", "Building"),
+        Column::number("jobs", "Jobs"),
+    ],
+    filters: &[
+        Filter { id: "open", label: "State" },
+        Filter { id: "submitters", label: "Open to" },
+        Filter { id: "runners", label: "Runner" },
+    ],
+    search: &["name", "description", "paused"],
+    order: ("name", false),
+    dated: false,
+    fieldsets: &[
+        Fieldset {
+            title: "Queue",
+            fields: &[
+                Field::required(
+                    "name",
+                    "Name",
+                    Kind::Text(32),
+                    "Small letters, digits, - and _; it cannot be changed later.",
+                )
+                .only(On::Add),
+                Field::new("description", "Description", Kind::Text(200), "What it is for."),
+            ],
+        },
+        Fieldset {
+            title: "Work",
+            fields: &[
+                Field::required(
+                    "slots",
+                    "Slots",
+                    Kind::Number(0, 1000),
+                    "Jobs of this queue that may build at once; the box has a limit of its own.",
+                ),
+                Field::required(
+                    "priority",
+                    "Priority",
+                    Kind::Number(-1000, 1000),
+                    "Queues with a higher number are served first when slots are short.",
+                ),
+                Field::required(
+                    "cap",
+                    "Waiting at most",
+                    Kind::Number(0, 100_000),
+                    "Further jobs are refused until some have started.",
+                ),
+                Field::new(
+                    "paused",
+                    "Paused because",
+                    Kind::Text(200),
+                    "As long as there is a reason here, nothing starts; whoever waits reads it.",
+                ),
+                Field::new(
+                    "launch",
+                    "Launch by itself",
+                    Kind::Check,
+                    "Off: requests are recorded and wait until an operator launches them.",
+                ),
+                Field::new(
+                    "requeue",
+                    "Try again after an interruption",
+                    Kind::Check,
+                    "A build that a restart of the box broke off is handed in again, once.",
+                ),
+            ],
+        },
+        Fieldset {
+            title: "Who and what",
+            fields: &[
+                Field::new(
+                    "submitters",
+                    "Open to groups",
+                    Kind::Any(groups),
+                    "None ticked: whoever may submit at all.",
+                ),
+                Field::new(
+                    "runners",
+                    "Runners",
+                    Kind::Any(runners),
+                    "None ticked: all of them.",
+                ),
+            ],
+        },
+        Fieldset {
+            title: "Time-outs",
+            fields: &[
+                Field::required(
+                    "total_timeout",
+                    "In all",
+                    Kind::Span,
+                    "Longest a build may take, such as 6h.",
+                ),
+                Field::required(
+                    "silence_timeout",
+                    "Without a word",
+                    Kind::Span,
+                    "Longest a build may print nothing, such as 60min.",
+                ),
+            ],
+        },
+        Fieldset {
+            title: "Keeping",
+            fields: &[
+                Field::new(
+                    "images",
+                    "Images",
+                    Kind::Keep,
+                    "How long after a job's end, such as 14d, or forever. Empty: as the settings say.",
+                ),
+                Field::new("leftovers", "Leftovers", Kind::Keep, "What failed and cancelled jobs left."),
+                Field::new("logs", "Logs", Kind::Keep, "They stay at least as long as the image."),
+                Field::new("records", "Rows", Kind::Keep, "The rows of jobs whose files are gone."),
+                Field::new(
+                    "kept_bytes",
+                    "Images in all",
+                    Kind::Size,
+                    "Most its images may take, such as 200GiB; 0B: no limit. Empty: as the settings say.",
+                ),
+            ],
+        },
+    ],
+    actions: &[
+        Action {
+            id: "delete",
+            label: "Delete selected queues",
+            verb: Verb::DeleteQueues,
+            argument: None,
+            act: Act::Delete,
+        },
+        Action {
+            id: "pause",
+            label: "Pause",
+            verb: Verb::PauseQueues,
+            argument: Some(Argument::Text("Reason", 200)),
+            act: Act::Each(|w, key, reason| pause(w, key, Some(reason))),
+        },
+        Action {
+            id: "resume",
+            label: "Let go on",
+            verb: Verb::PauseQueues,
+            argument: None,
+            act: Act::Each(|w, key, _| pause(w, key, None)),
+        },
+    ],
+    source: Source::All(all),
+    edit: Some(Edit { blank, load, write, remove: Some(remove), dependants, after }),
+    object: "queue",
+};
+
+fn all(app: &App, _actor: &Actor) -> Result<Vec<Object>, AppError> {
+    let counts = app.store().counts()?;
+    let (_, building) = app.board().building();
+    let object = |queue: Queue| {
+        let number = |n: u64| Value::Number(i64::try_from(n).unwrap_or(i64::MAX));
+        let jobs = counts.by_queue.get(&queue.name).copied().unwrap_or(0);
+        let builds = building.get(&queue.name).copied().unwrap_or(0);
+        object(&queue)
+            .with("waiting", number(app.board().waiting(&queue.name) as u64))
+            .with("building", number(u64::from(builds)))
+            .with("jobs", number(jobs))
+    };
+    Ok(app.store().queues()?.into_iter().map(object).collect())
+}
+
+fn object(queue: &Queue) -> Object {
+    let keep = |life: Option<Lifetime>| life.map_or(Value::Nothing, Value::Keep);
+    let open = match (&queue.paused, queue.launch) {
+        (Some(_), _) => "paused",
+        (None, true) => "open",
+        (None, false) => "records only",
+    };
+    Object::new(queue.name.as_str(), queue.name.as_str())
+        .with("name", Value::Text(queue.name.to_string()))
+        .with("description", Value::text_of(queue.description.as_str()))
+        .with("open", Value::Text(open.to_owned()))
+        .with("slots", Value::Number(i64::from(queue.slots)))
+        .with("priority", Value::Number(i64::from(queue.priority)))
+        .with("cap", Value::Number(i64::from(queue.cap)))
+        .with("paused", Value::text_of(queue.paused.clone().unwrap_or_default()))
+        .with("launch", Value::Yes(queue.launch))
+        .with("requeue", Value::Yes(queue.requeue))
+        .with("submitters", Value::words_of(&queue.submitters))
+        .with("runners", Value::words_of(&queue.runners))
+        .with("total_timeout", Value::Span(queue.total_timeout))
+        .with("silence_timeout", Value::Span(queue.silence_timeout))
+        .with("images", keep(queue.retention.images))
+        .with("leftovers", keep(queue.retention.leftovers))
+        .with("logs", keep(queue.retention.logs))
+        .with("records", keep(queue.retention.records))
+        .with("kept_bytes", queue.kept_bytes.map_or(Value::Nothing, Value::Bytes))
+}
+
+fn blank(_app: &App) -> Object {
+    // Any name does: the form leaves it out.
+    let name = QueueName::new("new").ok();
+    let queue = name.map(|name| Queue::standard(name, ""));
+    queue.map_or_else(Object::default, |queue| object(&queue).with("name", Value::Nothing))
+}
+
+fn load(w: &mut Writing<'_, '_>, key: &str) -> Result<Option<Object>, Refusal> {
+    let Ok(name) = QueueName::new(key) else { return Ok(None) };
+    Ok(w.tx.queue(&name)?.as_ref().map(object))
+}
+
+fn write(w: &mut Writing<'_, '_>, key: Option<&str>, values: &Values) -> Result<String, Refusal> {
+    let mut queue = match key {
+        Some(key) => named(w, key)?,
+        None => new(w, &values.text("name"))?,
+    };
+    let small = |id: &str| values.number(id).unwrap_or_default();
+    queue.description = values.text("description");
+    queue.slots = u32::try_from(small("slots")).unwrap_or(queue.slots);
+    queue.priority = i16::try_from(small("priority")).unwrap_or(queue.priority);
+    queue.cap = u32::try_from(small("cap")).unwrap_or(queue.cap);
+    queue.paused = Some(values.text("paused")).filter(|reason| !reason.is_empty());
+    queue.launch = values.yes("launch");
+    queue.requeue = values.yes("requeue");
+    queue.submitters = values.words("submitters").iter().flat_map(GroupName::new).collect();
+    queue.runners = values.words("runners").iter().flat_map(RunnerId::new).collect();
+    queue.total_timeout = time_out(values, "total_timeout")?;
+    queue.silence_timeout = time_out(values, "silence_timeout")?;
+    queue.retention = Override {
+        images: kept(values, "images")?,
+        leftovers: kept(values, "leftovers")?,
+        logs: kept(values, "logs")?,
+        records: kept(values, "records")?,
+    };
+    queue.kept_bytes = values.bytes("kept_bytes");
+    w.tx.put_queue(&queue)?;
+    Ok(queue.name.to_string())
+}
+
+fn named(w: &mut Writing<'_, '_>, key: &str) -> Result<Queue, Refusal> {
+    let name = QueueName::new(key).map_err(|_| Refusal::Missing)?;
+    w.tx.queue(&name)?.ok_or(Refusal::Missing)
+}
+
+fn new(w: &mut Writing<'_, '_>, name: &str) -> Result<Queue, Refusal> {
+    let name = QueueName::new(name).map_err(|e| Refusal::field("name", e.to_string()))?;
+    if w.tx.queue(&name)?.is_some() {
+        let message = format!("there is a queue `{name}` already: choose another name");
+        return Err(Refusal::field("name", message));
+    }
+    Ok(Queue::standard(name, ""))
+}
+
+fn time_out(values: &Values, id: &str) -> Result<Duration, Refusal> {
+    match values.span(id) {
+        Some(span) if span >= Duration::from_secs(1) => Ok(span),
+        _ => Err(Refusal::field(id, "a time-out is at least 1s")),
+    }
+}
+
+fn kept(values: &Values, id: &'static str) -> Result<Option<Lifetime>, Refusal> {
+    let life = values.keep(id);
+    match life {
+        Some(Lifetime::For(span)) if span < LEAST_KEPT => {
+            Err(Refusal::field(id, "give at least 1min, or forever to keep it"))
+        }
+        other => Ok(other),
+    }
+}
+
+fn pause(w: &mut Writing<'_, '_>, key: &str, reason: Option<&str>) -> Result<(), Refusal> {
+    let mut queue = named(w, key)?;
+    queue.paused = reason.map(str::to_owned);
+    Ok(w.tx.put_queue(&queue)?)
+}
+
+fn remove(w: &mut Writing<'_, '_>, key: &str) -> Result<(), Refusal> {
+    let queue = named(w, key)?;
+    let open = w.tx.count(&queue.name, StateKind::Queued)?
+        + w.tx.count(&queue.name, StateKind::Building)?;
+    if open > 0 {
+        let sentence = format!(
+            "queue {key} has jobs that wait or build ({open}): move or cancel them first, or try again when they have ended"
+        );
+        return Err(Refusal::Refused(sentence));
+    }
+    if w.tx.queues()?.len() <= 1 {
+        let sentence = format!("{key} is the only queue: add another one first");
+        return Err(Refusal::Refused(sentence));
+    }
+    w.tx.remove_queue(&queue.name)?;
+    Ok(())
+}
+
+fn dependants(app: &App, key: &str) -> Result<Vec<Dependant>, AppError> {
+    let Ok(name) = QueueName::new(key) else { return Ok(Vec::new()) };
+    let open = app.store().open_jobs()?;
+    let of = |state: StateKind| {
+        let jobs = open.iter().filter(|j| j.queue == name && j.state.kind() == state);
+        jobs.map(|j| (format!("{} {}", j.id, j.name), format!("/jobs/{}", j.id)))
+            .collect::<Vec<_>>()
+    };
+    let (waiting, building) = (of(StateKind::Queued), of(StateKind::Building));
+    let mut found = Vec::new();
+    if !building.is_empty() {
+        let text = format!(
+            "{} of its jobs build now: try again when they have ended, or cancel them",
+            building.len()
+        );
+        let some = building.into_iter().take(NAMED).collect();
+        found.push(Dependant { some, ..Dependant::block(text) });
+    }
+    if !waiting.is_empty() {
+        found.push(waiting_jobs(app, &name, waiting)?);
+    }
+    let queues = app.store().queues()?;
+    if queues.len() <= 1 {
+        found.push(Dependant::block("it is the only queue: add another one first"));
+    }
+    let counts = app.store().counts()?;
+    let ended = counts.by_queue.get(&name).copied().unwrap_or(0);
+    if ended > 0 {
+        let text = format!("{ended} jobs in all name it: they and their files stay");
+        found.push(Dependant::note(text));
+    }
+    if BUILT_IN.contains(&key) {
+        let text = "it was made at the first start: whatever hands in jobs to it by this name will be refused";
+        found.push(Dependant::note(text));
+    }
+    Ok(found)
+}
+
+/// Jobs that wait have to go somewhere; out of a built-in queue nobody moves them by the way.
+fn waiting_jobs(
+    app: &App,
+    name: &QueueName,
+    waiting: Vec<(String, String)>,
+) -> Result<Dependant, AppError> {
+    let count = waiting.len();
+    let some = waiting.into_iter().take(NAMED).collect();
+    if BUILT_IN.contains(&name.as_str()) {
+        let text = format!("it is built in and in use: {count} jobs wait in it; move or cancel them first");
+        return Ok(Dependant { some, ..Dependant::block(text) });
+    }
+    let others = app.store().queues()?.into_iter().filter(|q| q.name != *name);
+    let move_to = others.map(|q| q.name.to_string()).collect();
+    let text = format!("{count} jobs wait in it and go to another queue first");
+    Ok(Dependant { some, move_to, ..Dependant::note(text) })
+}
+
+fn groups(app: &App) -> Result<Vec<(String, String)>, AppError> {
+    let groups = app.store().groups()?.into_iter();
+    Ok(groups.map(|g| (g.name.to_string(), g.name.to_string())).collect())
+}
+
+fn runners(app: &App) -> Result<Vec<(String, String)>, AppError> {
+    let mut all: Vec<_> = app
+        .catalog()
+        .snapshot()
+        .iter()
+        .filter(|entry| RunnerId::new(&entry.id).is_ok())
+        .map(|entry| {
+            let name = entry.runner.as_ref().map(|r| r.info().name.clone());
+            (entry.id.clone(), name.unwrap_or_else(|| entry.id.clone()))
+        })
+        .collect();
+    all.dedup();
+    Ok(all)
+}
+
+fn after(app: &App) {
+    app.settings_changed();
+    // A queue that goes on may have something to start.
+    if let Err(error) = app.wish(Wish::Wake) {
+        tracing::debug!(%error, "nobody looks at the queues any more");
+    }
+    app.board().announce(crate::app::Change::Queues);
+}
