@@ -237,7 +237,7 @@ mod tests {
 
     #[test]
     fn who_is_not_signed_in_gets_nothing_but_what_is_public() {
-        for row in table::ROWS {
+        for row in table::ROWS.iter() {
             let wanted = match (row.need, row.answers) {
                 (Need::Public, _) => 200,
                 (_, Answers::Page | Answers::File) => 303,
@@ -259,6 +259,8 @@ mod tests {
             "password",
             "password.post",
             "account.theme",
+            "setup",
+            "setup.post",
             "ui",
             "healthz",
             "robots",
@@ -268,18 +270,42 @@ mod tests {
 
     #[test]
     fn a_permission_opens_its_routes_and_no_other() {
-        for row in table::ROWS {
+        for row in table::ROWS.iter() {
             for verb in Verb::ALL {
-                let wanted = match row.need {
+                let wanted = |staff: bool| match row.need {
                     Need::Public | Need::SignedIn | Need::Known => 200,
                     Need::Verb(needed) if needed == *verb => 200,
-                    Need::Verb(_) | Need::Console => 403,
+                    Need::Staff if staff => 200,
+                    Need::Admin(needed) if staff && needed == *verb => 200,
+                    Need::Verb(_) | Need::Staff | Need::Admin(_) | Need::Console => 403,
                 };
-                assert_eq!(outcome(row, &signed_in(&[*verb], false)), wanted, "{}", row.name);
-                let token = Who::Token(actor(&[*verb]));
-                assert_eq!(outcome(row, &token), wanted, "{}", row.name);
+                let outsider = signed_in(&[*verb], false);
+                assert_eq!(outcome(row, &outsider), wanted(false), "{}", row.name);
+                let mut staff = outsider.clone();
+                if let Who::Session(session) = &mut staff {
+                    session.actor.staff = true;
+                }
+                assert_eq!(outcome(row, &staff), wanted(true), "{}", row.name);
+                let token = Who::Token(Actor { staff: true, ..actor(&[*verb]) });
+                assert_eq!(outcome(row, &token), wanted(false), "{}", row.name);
             }
         }
+    }
+
+    #[test]
+    fn who_may_not_enter_hears_the_same_at_every_address_of_the_admin_tab() {
+        let outside = signed_in(Verb::ALL, false);
+        let said = |path: &str| {
+            let facts = facts(Method::GET, path, &[("host", "localhost")]);
+            let error = outsider(&outside, &facts).unwrap();
+            (error.status, error.message.clone())
+        };
+        assert_eq!(said("/admin/queues/web/change"), said("/admin/no-such-thing"));
+        let row = table::named("admin.queues.one").unwrap();
+        let facts = facts(Method::GET, "/admin/queues/web/change", &[("host", "localhost")]);
+        let refused = admit(row, &outside, &facts).unwrap_err();
+        assert_eq!((refused.status, refused.message.clone()), said("/admin/x"));
+        assert!(is_admin("/admin") && is_admin("/admin/x") && !is_admin("/administer"));
     }
 
     #[test]

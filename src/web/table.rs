@@ -395,7 +395,7 @@ mod tests {
             .filter(|r| r.method != Method::GET && r.need == Need::Public)
             .map(|r| r.name)
             .collect();
-        assert_eq!(open, ["login.post", "account.theme"]);
+        assert_eq!(open, ["login.post", "account.theme", "setup.post"]);
     }
 
     #[test]

@@ -75,6 +75,9 @@ pub struct Dates {
 impl Dates {
     /// Reads "2026", "2026-11" or "2026-11-26".
     pub fn read(text: &str) -> Option<Self> {
+        if !text.bytes().all(|b| b.is_ascii_digit() || b == b'-') {
+            return None;
+        }
         let mut parts = text.split('-');
         let year = parts.next().filter(|y| y.len() == 4)?.parse().ok()?;
         let month = parts.next().map(str::parse).transpose().ok()?;
@@ -538,3 +541,6 @@ impl Model {
         self.column(id).filter(|column| column.sort)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -257,8 +257,8 @@ fn write(w: &mut Writing<'_, '_>, key: Option<&str>, values: &Values) -> Result<
     queue.paused = Some(values.text("paused")).filter(|reason| !reason.is_empty());
     queue.launch = values.yes("launch");
     queue.requeue = values.yes("requeue");
-    queue.submitters = values.words("submitters").iter().flat_map(GroupName::new).collect();
-    queue.runners = values.words("runners").iter().flat_map(RunnerId::new).collect();
+    queue.submitters = values.words("submitters").iter().flat_map(|g| GroupName::new(g)).collect();
+    queue.runners = values.words("runners").iter().flat_map(|r| RunnerId::new(r)).collect();
     queue.total_timeout = time_out(values, "total_timeout")?;
     queue.silence_timeout = time_out(values, "silence_timeout")?;
     queue.retention = Override {

@@ -7,7 +7,7 @@ use super::super::{
     value::{Object, Value},
 };
 use crate::{
-    app::{App, AppError, Known, KnownKind, TypeNote},
+    app::{App, AppError, Kind as KnownKind, Known, TypeNote},
     domain::{Actor, Verb},
 };
 

@@ -7,7 +7,7 @@ use super::super::{
 };
 use crate::{
     app::{App, AppError},
-    domain::{Actor, Group, GroupName, Timestamp, User, UserName, UserQuota, Verb, Verbs},
+    domain::{Actor, Group, GroupName, User, UserName, UserQuota, Verb, Verbs},
     store::{RowFilter, RowQuery},
 };
 
@@ -218,7 +218,7 @@ fn write(w: &mut Writing<'_, '_>, key: Option<&str>, values: &Values) -> Result<
     user.must_set_password = values.yes("must_set_password");
     user.staff = values.yes("staff");
     user.superuser = values.yes("superuser");
-    user.groups = values.words("groups").iter().flat_map(GroupName::new).collect();
+    user.groups = values.words("groups").iter().flat_map(|g| GroupName::new(g)).collect();
     user.verbs = match values.get("grants") {
         Value::Grants(verbs) => *verbs,
         _ => Verbs::NONE,
@@ -447,6 +447,7 @@ fn after(app: &App) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::Timestamp;
 
     fn user(superuser: bool, verbs: &[Verb]) -> User {
         User {
