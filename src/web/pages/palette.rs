@@ -72,7 +72,10 @@ mod tests {
     fn only_what_can_be_the_number_of_a_job_looks_like_one() {
         let number = regex::Regex::new(NUMBER).unwrap();
         for good in ["1", "42", "999999999999999999"] {
-            assert!(number.is_match(good) && good.parse::<crate::domain::JobId>().is_ok(), "{good}");
+            assert!(
+                number.is_match(good) && good.parse::<crate::domain::JobId>().is_ok(),
+                "{good}"
+            );
         }
         for bad in ["", "0", "007", "-1", "4 2", "9999999999999999999999"] {
             assert!(!number.is_match(bad), "{bad}");
