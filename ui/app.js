@@ -4,6 +4,11 @@
 (() => {
   const $ = (selector, root = document) => root.querySelector(selector);
   const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const byId = (id) => document.getElementById(id);
+  const on = (target, name, act, options) => target.addEventListener(name, act, options);
+  const say = (el, text) => el.textContent === text || (el.textContent = text);
+  const counted = (n, word) => (n === 1 ? `1 ${word}` : `${n} ${word}s`);
+  const press = (button, down) => button.setAttribute("aria-pressed", down);
   const streams = new Set();
   let dirty = false;
   let skew = 0;
@@ -14,10 +19,21 @@
     template.innerHTML = html;
     return template.content;
   };
+  const parsePage = (html) => new DOMParser().parseFromString(html, "text/html");
+
+  // The text of an answer; empty if there is none, as offline.
+  const load = async (url, options) => {
+    try {
+      const answer = await fetch(url, options);
+      return answer.ok ? await answer.text() : "";
+    } catch {
+      return "";
+    }
+  };
 
   const listen = (url, handlers) => {
     const source = new EventSource(url);
-    for (const [name, handler] of Object.entries(handlers)) source.addEventListener(name, handler);
+    for (const name in handlers) on(source, name, handlers[name]);
     streams.add(source);
     return source;
   };
@@ -26,47 +42,46 @@
     streams.delete(source);
   };
 
+  // Moves a class to `to` from whatever has it.
+  const mark = (name, to, root) => {
+    for (const old of $$(`.${name}`, root)) old.classList.remove(name);
+    to?.classList.add(name);
+  };
+
   const kept = (key, value) => {
     try {
-      if (value === undefined) return localStorage.getItem(key);
-      localStorage.setItem(key, value);
+      if (value) localStorage[key] = value;
+      return localStorage[key];
     } catch {
       return null; // storage may be forbidden: then nothing is remembered
     }
   };
 
-  // ---- Times -----------------------------------------------------------------------------
+  // ---- Times ----
 
   const span = (seconds) => {
     const s = Math.max(0, Math.round(seconds));
-    const two = (big, unit, small, smallUnit) => `${big} ${unit}` + (small ? ` ${small} ${smallUnit}` : "");
+    const two = (big, unit, small, less) => {
+      const rest = Math.floor((s % big) / small);
+      return `${Math.floor(s / big)} ${unit}` + (rest ? ` ${rest} ${less}` : "");
+    };
     if (s < 60) return `${s} s`;
-    if (s < 3600) return two(Math.floor(s / 60), "min", s % 60, "s");
-    if (s < 86400) return two(Math.floor(s / 3600), "h", Math.floor((s % 3600) / 60), "min");
-    return two(Math.floor(s / 86400), "d", Math.floor((s % 86400) / 3600), "h");
+    if (s < 3600) return two(60, "min", 1, "s");
+    return s < 86400 ? two(3600, "h", 60, "min") : two(86400, "d", 3600, "h");
   };
   const now = () => Date.now() + skew;
 
   const tick = () => {
     if (document.hidden) return;
-    for (const el of $$("[data-since]")) {
-      const text = span((now() - Number(el.dataset.since)) / 1000);
-      if (el.textContent !== text) el.textContent = text;
-    }
+    for (const el of $$("[data-since]")) say(el, span((now() - el.dataset.since) / 1000));
+    const coarse = (s) => span(s < 60 || s >= 3600 ? s : s - (s % 60));
     for (const el of $$("time[data-rel]")) {
       const ahead = (Date.parse(el.dateTime) - now()) / 1000;
-      const coarse = (s) => span(s < 60 ? s : s < 3600 ? s - (s % 60) : s);
-      const text = ahead > 0 ? `in ${coarse(ahead)}` : `${coarse(-ahead)} ago`;
-      if (el.textContent !== text) el.textContent = text;
+      say(el, ahead > 0 ? `in ${coarse(ahead)}` : `${coarse(-ahead)} ago`);
     }
   };
 
-  const clock = () => {
-    const server = $("#server-time");
-    if (server) skew = Date.parse(server.dateTime) - Date.now();
-  };
-
-  // ---- Queue -----------------------------------------------------------------------------
+  // ---- Queue ----
 
   const rows = () => {
     const table = $("table[data-rows]");
@@ -80,25 +95,22 @@
       row: (event) => {
         const row = $("tr", parse(event.data));
         if (!row) return;
-        const old = document.getElementById(row.id);
-        if (old && old.contains(document.activeElement) && old.outerHTML === row.outerHTML) return;
+        const old = byId(row.id);
+        const focused = old?.contains(document.activeElement) && document.activeElement;
+        if (focused && old.outerHTML === row.outerHTML) return;
         row.classList.add("fresh");
         if (old) {
-          const focused = old.contains(document.activeElement) && document.activeElement.getAttribute("href");
           old.replaceWith(row);
-          if (focused) $(`a[href="${CSS.escape(focused)}"]`, row)?.focus();
+          if (focused) $$("a", row).find((a) => a.href === focused.href)?.focus();
           return;
         }
         some();
         body.prepend(row);
-        while (body.rows.length > Number(table.dataset.size)) body.lastElementChild.remove();
+        while (body.rows.length > table.dataset.size) body.lastElementChild.remove();
       },
-      gone: (event) => document.getElementById(`job-${event.data}`)?.remove(),
+      gone: (event) => byId(`job-${event.data}`)?.remove(),
       reload: async () => {
-        const answer = await fetch(location.href, { credentials: "same-origin" }).catch(() => null);
-        if (!answer?.ok) return;
-        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        const fresh = $("table[data-rows]", page);
+        const fresh = $("table[data-rows]", parsePage(await load(location.href)));
         if (!fresh?.tBodies[0].rows.length) return;
         some();
         body.replaceChildren(...fresh.tBodies[0].rows);
@@ -106,12 +118,43 @@
     });
   };
 
-  const filters = () => {
-    for (const form of $$("form[data-auto]"))
-      form.addEventListener("change", (event) => event.target.matches("select") && form.requestSubmit());
+  on(document, "change", ({ target }) => {
+    if (target.matches("[data-auto] select, [data-go]")) target.form.requestSubmit();
+  });
+
+  // ---- Lists ----
+
+  // One box ticks the page, Shift a range; whoever ticks means the ticked rows.
+  const ticks = () => {
+    const form = $("form[data-list]");
+    const all = form && $("[data-all]", form);
+    if (!all) return;
+    const boxes = $$("[name=id]", form);
+    const count = () => {
+      const ticked = boxes.filter((box) => box.checked).length;
+      say($("[data-ticked]", form), `${ticked} of ${boxes.length} ticked`);
+      all.checked = ticked > 0 && ticked === boxes.length;
+      all.indeterminate = ticked > 0 && !all.checked;
+    };
+    let last;
+    on(form, "click", ({ target, shiftKey }) => {
+      const at = boxes.indexOf(target);
+      if (at < 0 && target !== all) return;
+      const from = shiftKey ? last : at;
+      boxes.forEach((box, n) => {
+        const between = (n - from) * (n - at) <= 0;
+        if (between || target === all) box.checked = target.checked;
+      });
+      last = at;
+      const scope = $("[name=scope][value=ticked]", form);
+      if (scope && target.checked) scope.checked = true;
+      count();
+    });
+    count();
+    on(window, "pageshow", count); // a browser that goes back ticks again what was ticked
   };
 
-  // ---- Log -------------------------------------------------------------------------------
+  // ---- Log ----
 
   const KEEP = 5000; // lines on the page; the log page has them all
   const ERROR = /\b(error|fatal|failed|traceback|panic)\b/i;
@@ -124,36 +167,30 @@
     searching(panel, lines);
     jumping(panel, lines);
     if (panel.dataset.log) following(panel, lines);
-    const mark = panel.dataset.mark && document.getElementById(`L${panel.dataset.mark}`);
-    if (mark) mark.scrollIntoView({ block: "center" });
+    byId(`L${panel.dataset.mark}`)?.scrollIntoView({ block: "center" });
   };
 
   const wrapping = (panel) => {
     const button = $("[data-wrap]", panel);
-    const set = (on) => {
-      panel.classList.toggle("nowrap", !on);
-      button.setAttribute("aria-pressed", on);
+    const set = (wrap) => {
+      press(button, wrap);
+      return panel.classList.toggle("nowrap", !wrap);
     };
     button.hidden = false;
     set(kept("wrap") !== "off");
-    button.addEventListener("click", () => {
-      const on = panel.classList.contains("nowrap");
-      set(on);
-      kept("wrap", on ? "on" : "off");
-    });
+    on(button, "click", () => kept("wrap", set(panel.classList.contains("nowrap")) ? "off" : "on"));
   };
 
   const show = (lines, line) => {
-    for (const old of $$(".now", lines)) old.classList.remove("now");
-    line.classList.add("now");
+    mark("now", line, lines);
     lines.dispatchEvent(new Event("leave"));
     line.scrollIntoView({ block: "center" });
   };
 
   const jumping = (panel, lines) => {
     for (const link of $$("a[data-line]"))
-      link.addEventListener("click", (event) => {
-        const line = document.getElementById(`L${link.dataset.line}`);
+      on(link, "click", (event) => {
+        const line = byId(`L${link.dataset.line}`);
         if (!line) return; // not on this page: the link leads to the one that has it
         event.preventDefault();
         show(lines, line);
@@ -161,10 +198,10 @@
     const button = $("[data-error]", panel);
     if (!button) return;
     button.hidden = false;
-    button.addEventListener("click", () => {
-      const line = [...lines.children].find((l) => ERROR.test(l.textContent));
-      if (line) show(lines, line);
-      else button.textContent = "No error found";
+    on(button, "click", () => {
+      const line = $$(".line", lines).find((l) => ERROR.test(l.textContent));
+      if (line) return show(lines, line);
+      button.textContent = "No error found";
       setTimeout(() => (button.textContent = "First error"), 2500);
     });
   };
@@ -184,36 +221,38 @@
     const search = () => {
       for (const line of hits) line.classList.remove("hit", "now");
       const wanted = input.value.toLowerCase();
-      hits = wanted ? [...lines.children].filter((l) => l.textContent.toLowerCase().includes(wanted)) : [];
+      hits = wanted ? $$(".line", lines).filter((l) => l.textContent.toLowerCase().includes(wanted)) : [];
       for (const line of hits) line.classList.add("hit");
       at = -1;
-      found.textContent = !wanted ? "" : hits.length === 1 ? "1 line" : `${hits.length} lines`;
+      found.textContent = wanted && counted(hits.length, "line");
     };
     let timer;
-    input.addEventListener("input", () => {
+    on(input, "input", () => {
       clearTimeout(timer);
       timer = setTimeout(search, 120);
     });
-    input.addEventListener("keydown", (event) => {
+    on(input, "keydown", (event) => {
       if (event.key !== "Enter") return;
       event.preventDefault();
       go(event.shiftKey ? -1 : 1);
     });
-    $("[data-next]", box).addEventListener("click", () => go(1));
-    $("[data-prev]", box).addEventListener("click", () => go(-1));
+    on($("[data-next]", box), "click", () => go(1));
+    on($("[data-prev]", box), "click", () => go(-1));
     box.hidden = false;
   };
 
   const following = (panel, lines) => {
     const button = $("[data-follow]", panel);
     const cut = $("[data-cut]", panel);
-    let follow = true;
+    let follow;
     let waiting = [];
-    const set = (on) => {
-      follow = on;
-      button.setAttribute("aria-pressed", on);
-      if (on) lines.scrollTop = lines.scrollHeight;
+    const toEnd = () => follow && (lines.scrollTop = lines.scrollHeight);
+    const set = (value) => {
+      follow = value;
+      press(button, follow);
+      toEnd();
     };
+    const stop = () => set(false);
     const number = (html) => Number(/id="L(\d+)"/.exec(html)?.[1] ?? 0);
     // Many messages make one change of the page: a fast log costs one drawing per frame.
     const flush = () => {
@@ -230,28 +269,24 @@
       $("[data-empty]", panel)?.remove();
       // A line that was cut off comes again, whole.
       for (const line of [...fresh.children]) {
-        const old = document.getElementById(line.id);
+        const old = byId(line.id);
         if (!old) break;
         old.replaceWith(line);
       }
       lines.append(fresh);
-      const extra = lines.childElementCount - KEEP;
-      if (extra > 0) {
-        const range = document.createRange();
-        range.setStartBefore(lines.firstElementChild);
-        range.setEndAfter(lines.children[extra - 1]);
-        range.deleteContents();
+      for (let extra = lines.childElementCount - KEEP; extra > 0; extra--) {
+        lines.firstElementChild.remove();
         cut.hidden = false;
       }
-      if (follow) lines.scrollTop = lines.scrollHeight;
+      toEnd();
     };
     button.hidden = false;
-    button.addEventListener("click", () => set(!follow));
-    lines.addEventListener("leave", () => set(false));
-    lines.addEventListener("wheel", (event) => event.deltaY < 0 && set(false), { passive: true });
-    lines.addEventListener("touchmove", () => set(false), { passive: true });
-    lines.addEventListener("keydown", (event) => {
-      if (["ArrowUp", "PageUp", "Home"].includes(event.key)) set(false);
+    on(button, "click", () => set(!follow));
+    on(lines, "leave", stop);
+    on(lines, "wheel", (event) => event.deltaY < 0 && stop(), { passive: true });
+    on(lines, "touchmove", stop, { passive: true });
+    on(lines, "keydown", (event) => {
+      if (["ArrowUp", "PageUp", "Home"].includes(event.key)) stop();
       if (event.key === "End") set(true);
     });
     set(true);
@@ -270,46 +305,46 @@
   };
 
   const head = (html) => {
-    const place = $("#head");
+    const place = byId("head");
     const before = $("[data-state]", place)?.dataset.state;
     place.replaceChildren(parse(html));
     const box = $("[data-state]", place);
-    if (box && box.dataset.state !== before) $("#announce").textContent = $(".state", box).textContent;
+    if (box && box.dataset.state !== before) byId("announce").textContent = $(".state", box).textContent;
   };
 
   // What a job leaves behind is drawn by the server: fetch the page and take those parts.
   const ended = async () => {
-    try {
-      const answer = await fetch(location.pathname, { credentials: "same-origin" });
-      if (!answer.ok) return;
-      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-      for (const id of ["head", "results", "actions"]) {
-        const fresh = page.getElementById(id);
-        if (fresh) document.getElementById(id)?.replaceWith(document.adoptNode(fresh));
-      }
-    } catch {
-      // Offline: the page stays as it is, and loading it again shows the rest.
+    const page = parsePage(await load(location.pathname));
+    for (const id of ["head", "results", "actions"]) {
+      const fresh = page.getElementById(id);
+      if (fresh) byId(id)?.replaceWith(document.adoptNode(fresh));
     }
   };
 
-  // ---- Submit ----------------------------------------------------------------------------
+  // ---- Forms ----
+
+  // What was typed is not left behind unasked.
+  const GUARDED = "[data-guard], [data-submit]";
+  on(document, "input", ({ target }) => {
+    if (target.closest(GUARDED)) dirty = true;
+  });
+  on(document, "submit", ({ target }) => {
+    if (target.matches(GUARDED)) dirty = false;
+  });
+
 
   const submitForm = () => {
     const form = $("form[data-submit]");
     if (!form) return;
-    const file = form.elements.file;
     const touched = new Set();
     for (const el of $$("[data-nojs]", form)) el.hidden = true;
-    form.addEventListener("input", (event) => {
-      dirty = true;
-      touched.add(event.target.name);
-    });
+    on(form, "input", (event) => touched.add(event.target.name));
     sources(form);
-    const selects = choices(form);
+    const choose = choices(form);
     marking(form);
-    dropping(form, file);
-    inspecting(form, file, touched, selects);
-    uploading(form, file);
+    dropping(form);
+    inspecting(form, touched, choose);
+    uploading(form);
   };
 
   const sources = (form) => {
@@ -317,7 +352,7 @@
       const source = form.elements.source.value;
       for (const part of $$("[data-source]", form)) part.hidden = part.dataset.source !== source;
     };
-    for (const radio of form.elements.source) radio.addEventListener("change", set);
+    on(form, "change", set);
     set();
   };
 
@@ -327,11 +362,10 @@
     const groups = $$("optgroup", type);
     const archs = [...arch.options].slice(1);
     const only = (select, wanted) => {
-      const value = select.value;
-      const options = wanted.flatMap((w) => (w.tagName === "OPTGROUP" ? [...w.children] : [w]));
-      select.replaceChildren(select.options[0], ...wanted);
-      const same = options.find((o) => o.value === value) ?? (options.length === 1 ? options[0] : null);
-      select.selectedIndex = same ? [...select.options].indexOf(same) : 0;
+      const { value, options } = select;
+      select.replaceChildren(options[0], ...wanted);
+      select.value = value;
+      if (select.selectedIndex < 1) select.selectedIndex = options.length === 2 ? 1 : 0;
     };
     const setArchs = () => {
       const known = type.selectedOptions[0]?.dataset.archs?.split(" ");
@@ -341,135 +375,121 @@
       const id = runner.value;
       only(type, id ? groups.filter((g) => g.firstElementChild?.dataset.runner === id) : groups);
       for (const part of $$("fieldset[data-runner], .help [data-runner]")) {
-        part.hidden = part.dataset.runner !== id;
-        if (part.tagName === "FIELDSET") part.disabled = part.hidden;
+        part.hidden = part.disabled = part.dataset.runner !== id;
       }
       const label = runner.selectedOptions?.[0]?.dataset.label;
-      const place = $("[data-label]", form);
-      if (place && label && place.tagName === "SPAN") place.textContent = label;
+      const place = $("span[data-label]", form);
+      if (place && label) place.textContent = label;
       setArchs();
     };
-    if (runner.tagName === "SELECT") {
-      runner.addEventListener("change", setRunner);
+    if (runner.options) {
+      on(runner, "change", setRunner);
       // A type that only one runner builds says which runner it is.
-      type.addEventListener("change", () => {
+      on(type, "change", () => {
         const id = type.selectedOptions[0]?.dataset.runner;
-        if (id && !runner.value) {
-          runner.value = id;
-          setRunner();
-        }
+        if (!id || runner.value) return;
+        runner.value = id;
+        setRunner();
       });
     }
-    type.addEventListener("change", setArchs);
+    on(type, "change", setArchs);
     setRunner();
-    return { setRunner, setArchs };
+    return setRunner;
   };
 
   const marking = (form) => {
-    form.addEventListener("focusin", (event) => {
+    on(form, "focusin", (event) => {
       const entry = event.target.closest("[data-help]")?.dataset.help;
-      for (const old of $$(".help .on")) old.classList.remove("on");
-      if (entry) document.getElementById(`help-${entry}`)?.classList.add("on");
+      mark("on", byId(`help-${entry}`));
     });
   };
 
-  const dropping = (form, file) => {
-    const set = (on) => form.classList.toggle("drag", on);
-    const hasFile = (event) => event.dataTransfer?.types.includes("Files");
-    form.addEventListener("dragover", (event) => {
-      if (!hasFile(event)) return;
-      event.preventDefault();
-      set(true);
-    });
-    form.addEventListener("dragleave", (event) => !form.contains(event.relatedTarget) && set(false));
-    form.addEventListener("drop", (event) => {
-      if (!hasFile(event)) return;
-      event.preventDefault();
-      set(false);
-      $('input[name="source"][value="upload"]', form).click();
-      file.files = event.dataTransfer.files;
-      file.dispatchEvent(new Event("change", { bubbles: true }));
-    });
+  const dropping = (form) => {
+    const { file } = form.elements;
+    const taking = (name, over) =>
+      on(form, name, (event) => {
+        if (!event.dataTransfer?.types.includes("Files")) return;
+        event.preventDefault();
+        form.classList.toggle("drag", over);
+        if (over) return;
+        $('[name=source][value=upload]', form).click();
+        file.files = event.dataTransfer.files;
+        file.dispatchEvent(new Event("change", { bubbles: true }));
+      });
+    taking("dragover", true);
+    taking("drop", false);
+    on(form, "dragleave", (event) => form.contains(event.relatedTarget) || form.classList.remove("drag"));
   };
 
-  const inspecting = (form, file, touched, selects) => {
+  const inspecting = (form, touched, choose) => {
+    const { file, runner, name, image_type: type, arch, definition } = form.elements;
     const place = $("[data-inspected]", form);
     let turn = 0;
     const inspect = async () => {
       const mine = ++turn;
-      const data = new FormData(form);
-      data.set("action", "inspect");
-      try {
-        const answer = await fetch(form.dataset.inspect, { method: "POST", body: data, credentials: "same-origin" });
-        if (mine !== turn) return;
-        place.replaceChildren(answer.ok ? parse(await answer.text()) : "");
-        const said = $(".inspect", place)?.dataset;
-        if (said) fill(said);
-      } catch {
-        place.replaceChildren(); // Submit checks the same again
-      }
+      const body = new FormData(form);
+      body.set("action", "inspect");
+      const html = await load(form.dataset.inspect, { method: "POST", body });
+      if (mine !== turn) return;
+      place.replaceChildren(parse(html)); // without an answer, Submit checks the same again
+      const said = $(".inspect", place)?.dataset;
+      if (said) fill(said);
     };
     const fill = (said) => {
-      const { runner, name, image_type: type, arch } = form.elements;
       const put = (field, value) => {
         if (value && field && !touched.has(field.name)) field.value = value;
       };
       put(runner, said.runner);
-      selects.setRunner();
+      choose();
       put(name, said.name);
       put(type, said.type);
-      selects.setArchs();
+      choose();
       put(arch, said.arch);
     };
     const byName = () => {
-      const { runner } = form.elements;
-      const ext = file.files[0]?.name.split(".").pop().toLowerCase();
-      if (runner.tagName !== "SELECT" || touched.has("runner") || !ext) return;
+      const ext = file.files[0].name.split(".").pop().toLowerCase();
+      if (!runner.options || touched.has("runner") || !ext) return;
       const fits = [...runner.options].filter((o) => o.dataset.ext?.split(" ").includes(ext));
       if (fits.length === 1) runner.value = fits[0].value;
-      selects.setRunner();
+      choose();
     };
-    file.addEventListener("change", () => {
+    on(file, "change", () => {
       if (!file.files.length) return;
       byName();
       inspect();
     });
     // A text without a name says what it is only to a runner that was chosen.
-    const pasted = () => form.elements.definition.value.trim() && form.elements.runner.value;
-    for (const field of [form.elements.definition, form.elements.runner])
-      field.addEventListener("change", () => (pasted() || file.files.length) && inspect());
+    const pasted = () => definition.value.trim() && runner.value;
+    for (const field of [definition, runner])
+      on(field, "change", () => (pasted() || file.files.length) && inspect());
   };
 
   // Sends a large file with a progress bar, then shows the answer as the browser would have.
   const BIG = 200 * 1024;
-  const uploading = (form, file) => {
+  const uploading = (form) => {
+    const { source, file } = form.elements;
     let plain = false;
-    form.addEventListener("submit", (event) => {
-      dirty = false;
-      if (plain) return;
-      const size = form.elements.source.value === "upload" ? (file.files[0]?.size ?? 0) : 0;
-      if (size < BIG) return;
+    on(form, "submit", (event) => {
+      if (plain || source.value !== "upload" || !(file.files[0]?.size >= BIG)) return;
       event.preventDefault();
-      const data = new FormData(form);
-      if (event.submitter?.name) data.set(event.submitter.name, event.submitter.value);
       const place = $("[data-upload]", form);
       const request = new XMLHttpRequest();
       request.open("POST", form.getAttribute("action")); // a button is called "action", too
-      request.upload.addEventListener("progress", (e) => {
-        if (e.lengthComputable) $("progress", place).value = (100 * e.loaded) / e.total;
+      on(request.upload, "progress", (e) => {
+        $("progress", place).value = (100 * e.loaded) / e.total || 0;
       });
-      request.addEventListener("load", () => turnTo(request.responseText, request.responseURL));
-      request.addEventListener("error", () => {
+      on(request, "load", () => turnTo(request.responseText, request.responseURL));
+      on(request, "error", () => {
         plain = true;
         form.requestSubmit(event.submitter);
       });
       place.hidden = false;
-      request.send(data);
+      request.send(new FormData(form, event.submitter));
     });
   };
 
   const turnTo = (html, url) => {
-    const page = new DOMParser().parseFromString(html, "text/html");
+    const page = parsePage(html);
     leave();
     document.title = page.title;
     document.body.replaceWith(document.adoptNode(page.body));
@@ -478,20 +498,66 @@
     setUp();
   };
 
-  // ---- Every page ------------------------------------------------------------------------
+  // ---- Palette: Ctrl+K, and where to go ----
 
-  const leave = () => {
-    for (const source of [...streams]) hangUp(source);
+  // The links stay links: arrows move the focus among them, Enter in the field follows the first.
+  const preparePalette = async () => {
+    const box = $("dialog", parse(await load("/palette")));
+    if (!box) return null;
+    const input = $("input", box);
+    const links = () => $$("li:not([hidden]) a", box);
+    const narrow = () => {
+      const text = input.value.trim();
+      const words = text.toLowerCase().split(/\s+/);
+      for (const item of $$("li", box)) {
+        const { typed, to } = item.dataset;
+        item.hidden = typed
+          ? !RegExp(typed).test(text)
+          : !words.every((word) => item.textContent.toLowerCase().includes(word));
+        if (!typed) continue;
+        $("a", item).href = to + encodeURIComponent(text);
+        $("b", item).textContent = text;
+      }
+      say($("[role=status]", box), counted(links().length, "result"));
+    };
+    on(input, "input", narrow);
+    on(box, "keydown", (event) => {
+      const all = links();
+      const at = all.indexOf(document.activeElement);
+      const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+      if (step) (all[at + step] ?? input).focus();
+      else if (event.key === "Enter" && at < 0) all[0]?.click();
+      else return;
+      event.preventDefault();
+    });
+    narrow();
+    return box;
   };
+
+  let palette;
+  on(document, "keydown", async (event) => {
+    if (event.key !== "k" || event.ctrlKey === event.metaKey || event.altKey || !$(".tabs")) return;
+    event.preventDefault();
+    const box = await (palette ??= preparePalette());
+    if (!box) palette = null; // once more, next time
+    if (!box || box.open) return;
+    document.body.append(box);
+    box.showModal();
+    $("input", box).select();
+  });
+
+  // ---- Every page ----
+
+  const leave = () => streams.forEach(hangUp);
 
   const place = () => location.pathname + location.search;
   let shown;
 
   const setUp = () => {
     shown = place();
-    clock();
+    skew = Date.parse(byId("server-time")?.dateTime) - Date.now() || 0;
     rows();
-    filters();
+    ticks();
     log();
     submitForm();
     $("[data-flash]")?.focus();
@@ -502,11 +568,11 @@
   setUp();
   setInterval(tick, 1000);
   // Going to another place of the same page comes this way, too, and must lose nothing.
-  addEventListener("popstate", () => place() !== shown && location.reload());
-  addEventListener("pagehide", () => {
+  on(window, "popstate", () => place() !== shown && location.reload());
+  on(window, "pagehide", () => {
     // Shown again from the browser's memory, a live page would be deaf: load it anew.
-    if (streams.size) addEventListener("pageshow", (event) => event.persisted && location.reload());
+    if (streams.size) on(window, "pageshow", (event) => event.persisted && location.reload());
     leave();
   });
-  addEventListener("beforeunload", (event) => dirty && event.preventDefault());
+  on(window, "beforeunload", (event) => dirty && event.preventDefault());
 })();
