@@ -3,11 +3,8 @@
 use crate::{
     app::{App, Chore, DiskSettings, Parts, QueueLimits, Settings, Timetable},
     builder::{Builder, BuilderConfig},
-    config::{Config, Keep, LogFormat, QueueRetention, Sandbox},
-    domain::{
-        QueueName, Timestamp,
-        retention::{Lifetime, Override, Policy},
-    },
+    config::{Config, LogFormat, Sandbox},
+    domain::Timestamp,
     files::DataDir,
     plugin::{Catalog, CatalogConfig, Grant, Watch},
     scheduler::{Chores, Dispatcher, DispatcherConfig, Recovered, Sampler, recover},
@@ -97,10 +94,8 @@ impl Appliance {
         let dispatcher =
             Dispatcher::new(app.clone(), start, now, dispatcher_config(&config), recovered.waiting);
         let waker = app.clone();
-        let plugins = app.catalog().watch(move || {
-            // Only fails when the service stops, and then nothing is to be woken.
-            let _ = waker.wish(crate::app::Wish::Wake);
-        });
+        // A runner that is new may be switched off, and jobs may wait for it.
+        let plugins = app.catalog().watch(move || waker.settings_changed());
         let plugins = plugins.inspect_err(|e| tracing::warn!("{e}")).ok();
         app.wish(crate::app::Wish::Wake)?;
 
@@ -203,6 +198,7 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
     let settings = settings(config, remarks)?;
     let (app, wishes) = App::new(Parts { store, data, catalog, settings })?;
     let code = app.first_start(&queue_limits(config), now())?;
+    app.settings_changed();
     keep_first_code(&app, code)?;
     let recovered = recover(&app, now())?;
     app.compress_old_logs();
@@ -261,7 +257,6 @@ fn builder_config(config: &Config) -> anyhow::Result<BuilderConfig> {
 
 fn dispatcher_config(config: &Config) -> DispatcherConfig {
     DispatcherConfig {
-        slots: config.build.slots,
         grace: [config.build.grace_interrupt.get(), config.build.grace_terminate.get()],
         log: config.limits.log.get(),
         stop_grace: config.server.stop_grace.get(),
@@ -302,7 +297,7 @@ fn settings(config: &Config, swept: Vec<String>) -> anyhow::Result<Settings> {
         started: now(),
         swept,
         timetable: timetable(config),
-        retention: retention(config),
+        retention: config.retention.policy(),
         audit_kept: config.retention.audit.get(),
         cache_budget: config.retention.cache.get(),
     })
@@ -318,34 +313,6 @@ fn timetable(config: &Config) -> Timetable {
         Chore::Verify => &schedule.verify,
     };
     Chore::ALL.into_iter().map(|chore| (chore, text(chore).clone())).collect()
-}
-
-fn retention(config: &Config) -> Policy {
-    let r = &config.retention;
-    let lifetime = |keep: Keep| keep.get().map_or(Lifetime::Forever, Lifetime::For);
-    let own = |own: &QueueRetention| Override {
-        images: own.images.map(lifetime),
-        leftovers: own.leftovers.map(lifetime),
-        logs: own.logs.map(lifetime),
-        records: own.records.map(lifetime),
-    };
-    Policy {
-        images: lifetime(r.images),
-        leftovers: lifetime(r.leftovers),
-        logs: lifetime(r.logs),
-        records: lifetime(r.records),
-        // Names were checked when the configuration was read.
-        queues: r
-            .queues
-            .iter()
-            .filter_map(|(n, o)| Some((QueueName::new(n).ok()?, own(o))))
-            .collect(),
-        keep_newest: r.keep_newest,
-        keep_last_good: r.keep_last_good,
-        budget: r.budget,
-        min_age: r.min_age.get(),
-        longest_extension: r.keep_longer.get(),
-    }
 }
 
 fn start_log(config: &Config) {

@@ -303,6 +303,48 @@ fn three_failures_in_a_row_switch_a_runner_off_and_a_success_resets_them() {
 }
 
 #[test]
+fn the_last_errors_of_a_runner_are_shown_the_newest_first() {
+    let catalog = TestBox::new().built_in("hostile.wasm", hostile::component()).open();
+    let runner = catalog.runner("hostile").unwrap();
+    for _ in 0..3 {
+        runner.inspect(b"panic").unwrap_err();
+        runner.plan(&request("undeclared")).unwrap_err();
+        runner.inspect(b"good").unwrap();
+    }
+    let errors = catalog.snapshot()[0].errors.clone();
+    assert_eq!(errors.len(), 5);
+    assert_eq!(errors[0], "its plan starts `rm`, which it did not declare");
+    assert!(errors[1].starts_with("its `inspect` panicked"), "{errors:?}");
+}
+
+#[test]
+fn a_runner_that_is_switched_off_is_not_there_until_it_is_switched_on() {
+    let catalog = TestBox::new().built_in("hostile.wasm", hostile::component()).open();
+    let runner = catalog.runner("hostile").unwrap();
+    catalog.set_off(["hostile".to_owned(), "gone".to_owned()].into());
+    let refused = catalog.runner("hostile").unwrap_err().to_string();
+    assert_eq!(refused, "runner `hostile` is disabled: switched off by an administrator");
+    // Whoever has it goes on with it; what it fails meanwhile is forgotten with the switch.
+    assert!(runner.inspect(b"good").is_ok());
+    (0..3).for_each(|_| drop(runner.inspect(b"panic").unwrap_err()));
+    catalog.rescan();
+    assert!(catalog.runner("hostile").is_err());
+    catalog.set_off(Default::default());
+    assert!(catalog.runner("hostile").is_ok());
+}
+
+#[test]
+fn what_config_toml_switches_off_no_switch_switches_on() {
+    let mut inside = TestBox::new().built_in("hostile.wasm", hostile::component());
+    inside = inside.grant_all("hostile");
+    inside.config.grants.get_mut("hostile").unwrap().enabled = false;
+    let catalog = inside.open();
+    catalog.set_off(["hostile".to_owned()].into());
+    catalog.set_off(Default::default());
+    assert_eq!(status(&catalog, "hostile"), Status::Disabled("switched off in config.toml".into()));
+}
+
+#[test]
 fn a_file_that_is_no_runner_is_refused_in_one_sentence() {
     let core = [b"\0asm".as_slice(), &[1, 0, 0, 0]].concat();
     let truncated = hostile::component()[..40_000].to_vec();

@@ -134,18 +134,17 @@ impl App {
     fn decide(&self, now: Timestamp, trust_age: bool) -> Result<Decided, AppError> {
         self.load_inventory()?;
         let items = self.items_now()?;
-        let settings = self.settings();
+        let live = self.live();
         let volume = self.data().space().ok();
         let volume = volume.map(|space| Volume { total: space.total, free: space.free });
-        let mut decided = plan(&items, volume, &settings.retention, now, trust_age);
-        if let Some(volume) = volume.filter(|v| v.free < settings.disk.thresholds.emergency_below())
-        {
-            let wanted = settings.disk.thresholds.resume_above();
+        let mut decided = plan(&items, volume, &live.retention, now, trust_age);
+        if let Some(volume) = volume.filter(|v| v.free < live.thresholds.emergency_below()) {
+            let wanted = live.thresholds.resume_above();
             // What the rules take anyway is as good as free: only what is missing then goes too.
             let free = volume.free.saturating_add(decided.bytes());
             let rest = without(&items, &decided);
             let volume = Volume { free, ..volume };
-            let urgent = plan_emergency(&rest, volume, wanted, &settings.retention, now);
+            let urgent = plan_emergency(&rest, volume, wanted, &live.retention, now);
             add(&mut decided, urgent);
         }
         let items = items.into_iter().map(|item| (item.id, item)).collect();
@@ -426,13 +425,13 @@ impl<'a> Run<'a> {
 
     fn trim_caches(&mut self) {
         let building: Vec<String> = self.app.board().building_runners();
-        let budget = self.app.settings().cache_budget;
+        let budget = self.app.live().cache_budget;
         let removed = self.app.data().trim_cache(budget, &building, &mut || {});
         self.count_trash(removed);
     }
 
     fn trim_audit(&mut self, now: Timestamp) {
-        let Some(kept) = self.app.settings().audit_kept else { return };
+        let Some(kept) = self.app.live().audit_kept else { return };
         let before = Timestamp::from_millis(
             now.as_millis().saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX)),
         );

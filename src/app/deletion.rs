@@ -148,7 +148,7 @@ fn refusal(
     let mut item = app.item(target.job)?;
     item.pinned = shelf.pinned.is_some();
     item.keep_until = shelf.keep_until;
-    let mut policy = app.settings().retention.clone();
+    let mut policy = app.live().retention.clone();
     if target.asked {
         policy.min_age = std::time::Duration::ZERO;
         // Who asks for it knows that somebody wanted it longer; a pin is for everybody.
@@ -166,7 +166,7 @@ fn good_now(app: &App, targets: &[Target]) -> HashSet<JobId> {
         return HashSet::new();
     }
     let items: Vec<_> = app.inventory().lock_items().values().cloned().collect();
-    last_good(&items, app.settings().retention.keep_last_good)
+    last_good(&items, app.live().retention.keep_last_good)
 }
 
 /// True if the files are certainly not there any more.

@@ -176,7 +176,7 @@ impl App {
 
     fn gather_disk(&self, now: Timestamp) -> Result<DiskView, AppError> {
         self.load_inventory()?;
-        let (settings, state) = (self.settings(), self.disk());
+        let (live, state) = (self.live(), self.disk());
         let space = self.data().space().ok().map(|space| (space.total, space.free));
         let items: Vec<Item> = self.inventory().lock_items().values().cloned().collect();
         let running = self.running_chores();
@@ -188,7 +188,7 @@ impl App {
             resume_above: state.thresholds.resume_above(),
             holds: state.holds(),
             reserved: state.reserved,
-            budget: settings.retention.budget,
+            budget: live.retention.budget,
             growth: self.growth(&items, now)?,
             next: self.goes_next(&items, now)?,
             receipts: self.newest_receipts(RECEIPTS)?,
@@ -292,7 +292,7 @@ impl App {
         for doomed in self.plan_now(now)?.doomed {
             rows.insert((doomed.id, doomed.class), (None, doomed));
         }
-        for (at, doomed) in ahead(items, &self.settings().retention, now) {
+        for (at, doomed) in ahead(items, &self.live().retention, now) {
             rows.entry((doomed.id, doomed.class)).or_insert_with(|| {
                 // What something keeps just now goes with the first cleanup after that.
                 (Some(at).filter(|at| *at > now), doomed)

@@ -96,7 +96,7 @@ impl App {
         let of = |state| counts.by_state.get(&state).copied().unwrap_or(0).to_string();
         let settings = self.settings();
         let mut facts = vec![
-            ("Slots", settings.slots.to_string(), false),
+            ("Slots", self.live().slots.to_string(), false),
             ("Sandbox", settings.sandbox.clone(), false),
             ("Building", of(StateKind::Building), false),
             ("Waiting", of(StateKind::Queued), false),

@@ -4,7 +4,7 @@ use super::{App, AppError, Chore, JobView, Peer, Retained};
 use crate::{
     domain::{
         Actor, Job, JobId, Timestamp, Verb,
-        retention::{Class, Policy, Trigger, expiry},
+        retention::{Class, Trigger, expiry},
     },
     store::{AuditRecord, ShelfRecord, StoreError},
 };
@@ -44,7 +44,8 @@ impl App {
     /// When the store cannot be read.
     pub fn retained(&self, actor: &Actor, job: &Job) -> Result<Retained, AppError> {
         let shelf = self.store().shelf(job.id)?;
-        let policy = &self.settings().retention;
+        let live = self.live();
+        let policy = &live.retention;
         let item = self.item(job.id).filter(|item| item.logs > 0);
         let class = item.as_ref().map(|item| match item.artifacts {
             0 => Class::Logs,
@@ -72,7 +73,7 @@ impl App {
         queue: &crate::domain::QueueName,
         now: Timestamp,
     ) -> Option<Timestamp> {
-        match self.settings().retention.lifetime(Class::Images, queue).0 {
+        match self.live().retention.lifetime(Class::Images, queue).0 {
             crate::domain::retention::Lifetime::Forever => None,
             crate::domain::retention::Lifetime::For(span) => Some(now.plus(span)),
         }
@@ -113,10 +114,10 @@ impl App {
     ) -> Result<(), AppError> {
         let job = self.known(actor, id)?;
         may_keep(actor, &job)?;
-        let policy: &Policy = &self.settings().retention;
-        let longest = now.plus(policy.longest_extension);
+        let reach = self.live().retention.longest_extension;
+        let longest = now.plus(reach);
         if until <= now || until > longest {
-            let days = policy.longest_extension.as_secs() / 86_400;
+            let days = reach.as_secs() / 86_400;
             let message = format!(
                 "that day cannot be chosen: give one from tomorrow to {days} days from now"
             );

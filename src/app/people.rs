@@ -131,14 +131,14 @@ impl App {
             })
             .await
             .map_err(|e| internal(&e))?;
-        Ok(SignedIn { cookie, only_set_password, max_age: self.settings().session_absolute })
+        Ok(SignedIn { cookie, only_set_password, max_age: self.live().session_absolute })
     }
 
     /// The session a cookie's value belongs to, if it is still good. Extends its idle time.
     pub async fn session(&self, cookie: &str, now: Timestamp) -> Option<SessionView> {
         let id_hash = session::hash(cookie)?;
         let record = self.store().session(&id_hash).ok().flatten()?;
-        let limits = self.settings();
+        let limits = self.live();
         let ages = (now.since(record.last_used), now.since(record.created));
         if ages.0 > limits.session_idle || ages.1 > limits.session_absolute {
             return None;
@@ -199,7 +199,7 @@ impl App {
             .map_err(|e| AppError::internal("no new session could be made: try again", e))?;
         let line = audit(now, name.as_str(), peer, "password.set", &format!("user {name}"), "");
         self.replace_password(user, hash, line, Some(record)).await?;
-        let max_age = self.settings().session_absolute;
+        let max_age = self.live().session_absolute;
         Ok(SignedIn { cookie, only_set_password: false, max_age })
     }
 
@@ -426,7 +426,7 @@ impl App {
     /// # Errors
     /// When the store cannot be read or written.
     pub fn expire(&self, now: Timestamp) -> Result<(u64, u64), StoreError> {
-        let limits = self.settings();
+        let limits = self.live();
         let (idle, absolute) = (limits.session_idle, limits.session_absolute);
         let over =
             |s: &SessionRecord| now.since(s.last_used) > idle || now.since(s.created) > absolute;

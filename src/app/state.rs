@@ -2,7 +2,7 @@
 
 use super::{
     AppError, Board, Claims, DiskSettings, Text, Timetable, Wish, admin::Results, cleanup::Cleaning,
-    compress::Press, errand::Errands, inventory::Inventory,
+    compress::Press, errand::Errands, inventory::Inventory, live::Lively,
 };
 use crate::{
     accounts::{Hasher, Throttle},
@@ -21,7 +21,8 @@ use tokio::sync::mpsc;
 /// The name under which somebody on the box itself acts through the local socket.
 pub const CONSOLE: &str = "console";
 
-/// What of the configuration the appliance itself needs.
+/// What of the configuration the appliance itself needs, as it is given. What may change while the
+/// service runs is asked of [`App::live`] instead.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Bytes a definition may have.
@@ -79,6 +80,7 @@ struct Inner {
     inventory: Inventory,
     cleaning: Cleaning,
     results: Results,
+    lively: Lively,
 }
 
 /// The appliance. Cheap to clone.
@@ -118,6 +120,7 @@ impl App {
     pub fn new(parts: Parts) -> Result<(Self, mpsc::UnboundedReceiver<Wish>), AppError> {
         let (wishes, receiver) = mpsc::unbounded_channel();
         let board = Arc::new(Board::new(parts.settings.disk.clone()));
+        let lively = Lively::new(&parts.settings);
         let inner = Inner {
             parts,
             board,
@@ -131,8 +134,11 @@ impl App {
             inventory: Inventory::default(),
             cleaning: Cleaning::default(),
             results: Results::default(),
+            lively,
         };
-        Ok((Self { inner: Arc::new(inner) }, receiver))
+        let app = Self { inner: Arc::new(inner) };
+        app.refresh_live();
+        Ok((app, receiver))
     }
 
     /// Whoever speaks through the local socket as root or as the service's own user.
@@ -174,7 +180,11 @@ impl App {
         &self.inner.board
     }
 
-    /// What of the configuration the appliance needs.
+    pub(super) fn lively(&self) -> &Lively {
+        &self.inner.lively
+    }
+
+    /// What of the configuration the appliance needs, as it is given.
     pub fn settings(&self) -> &Settings {
         &self.inner.parts.settings
     }

@@ -37,8 +37,19 @@ pub struct NewJob {
 pub struct Choices {
     /// Runners that are enabled.
     pub runners: Vec<RunnerChoice>,
-    /// Queues, with the number of waiting jobs.
+    /// Architectures of all of them, in the order in which they are offered.
+    pub archs: Vec<ArchChoice>,
+    /// Queues this person may use, with the number of waiting jobs.
     pub queues: Vec<(Queue, u64)>,
+}
+
+/// An architecture as the submit form offers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ArchChoice {
+    /// Its id.
+    pub id: String,
+    /// For people.
+    pub label: String,
 }
 
 /// A runner as the submit form offers it.

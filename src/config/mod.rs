@@ -4,9 +4,12 @@
 //! The file config.toml beside Cargo.toml is the reference: a test keeps it equal to the defaults.
 
 mod disk;
+mod retention;
 mod units;
 
+use crate::domain::retention::Wrong;
 pub use disk::{Disk, Quotas};
+pub use retention::{QueueRetention, Retention};
 use serde::Deserialize;
 use std::{
     collections::BTreeMap,
@@ -174,115 +177,6 @@ impl Default for Limits {
             // A build of a whole distribution prints a few MiB.
             log: Size::mib(64),
         }
-    }
-}
-
-/// `[retention]`
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Retention {
-    /// Artifacts of jobs that are done.
-    pub images: Keep,
-    /// What failed, cancelled and interrupted jobs left.
-    pub leftovers: Keep,
-    /// Logs and definitions; they stay at least as long as the artifacts.
-    pub logs: Keep,
-    /// Records of jobs without files.
-    pub records: Keep,
-    /// Lines of the audit trail.
-    pub audit: Keep,
-    /// Images of one recipe at most; 0: any number.
-    pub keep_newest: u32,
-    /// Newest good images of each recipe that no rule takes.
-    pub keep_last_good: u32,
-    /// Per cent of the volume that may be used before images go; 100: never for that reason.
-    pub budget: u8,
-    /// Nothing younger is deleted by any rule.
-    pub min_age: Span,
-    /// How far "Keep longer" reaches.
-    pub keep_longer: Span,
-    /// Bytes all runner caches may have together.
-    pub cache: Size,
-    /// Lifetimes of single queues.
-    pub queues: BTreeMap<String, QueueRetention>,
-}
-
-/// `[retention.queues.<name>]`: what is left out is as in `[retention]`.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct QueueRetention {
-    /// See [`Retention::images`].
-    pub images: Option<Keep>,
-    /// See [`Retention::leftovers`].
-    pub leftovers: Option<Keep>,
-    /// See [`Retention::logs`].
-    pub logs: Option<Keep>,
-    /// See [`Retention::records`].
-    pub records: Option<Keep>,
-}
-
-impl Default for Retention {
-    fn default() -> Self {
-        Self {
-            images: Keep::days(14),
-            leftovers: Keep::For(Span::hours(4)),
-            logs: Keep::days(180),
-            records: Keep::Forever,
-            audit: Keep::days(400),
-            keep_newest: 3,
-            keep_last_good: 1,
-            budget: 80,
-            min_age: Span::hours(1),
-            keep_longer: Span::hours(90 * 24),
-            cache: Size::gib(20),
-            queues: BTreeMap::new(),
-        }
-    }
-}
-
-/// The shortest time that can be given for keeping something.
-const LEAST_KEPT: std::time::Duration = std::time::Duration::from_secs(60);
-
-impl Retention {
-    /// The first key with a value that cannot be, with what would be valid.
-    fn wrong(&self) -> Option<(String, String, String)> {
-        let general = [
-            ("images", Some(self.images)),
-            ("leftovers", Some(self.leftovers)),
-            ("logs", Some(self.logs)),
-            ("records", Some(self.records)),
-            ("audit", Some(self.audit)),
-        ];
-        let general = general.map(|(key, keep)| (format!("retention.{key}"), keep));
-        let own = self.queues.iter().flat_map(|(name, own)| {
-            let keys = [
-                ("images", own.images),
-                ("leftovers", own.leftovers),
-                ("logs", own.logs),
-                ("records", own.records),
-            ];
-            keys.map(|(key, keep)| (format!("retention.queues.{name}.{key}"), keep))
-        });
-        for (key, keep) in general.into_iter().chain(own) {
-            if keep.and_then(Keep::get).is_some_and(|span| span < LEAST_KEPT) {
-                let want = "give at least \"1min\", or \"forever\" to keep it";
-                return Some((key, "less than a minute".into(), want.into()));
-            }
-        }
-        if self.budget == 0 || self.budget > 100 {
-            let want = "give per cent of the volume from 1 to 100 (100: no budget)";
-            return Some(("retention.budget".into(), self.budget.to_string(), want.into()));
-        }
-        if self.keep_newest != 0 && self.keep_newest < self.keep_last_good {
-            let value =
-                format!("{} and keep_last_good is {}", self.keep_newest, self.keep_last_good);
-            let want = "keep at least as many as keep_last_good, or 0 for any number";
-            return Some(("retention.keep_newest".into(), value, want.into()));
-        }
-        let name = |name: &&String| crate::domain::QueueName::new(name.as_str()).is_err();
-        let bad = self.queues.keys().find(name)?;
-        let want = "use letters, digits, `.`, `_` and `-`, beginning with a letter or digit";
-        Some(("retention.queues".into(), format!("`{}`", bad.escape_debug()), want.into()))
     }
 }
 
@@ -503,7 +397,7 @@ impl Config {
         if self.limits.total.get().is_zero() || self.limits.silence.get().is_zero() {
             return bad("limits.total", "0".into(), "give a time such as \"6h\"");
         }
-        if let Some((key, value, want)) = self.retention.wrong() {
+        if let Some(Wrong { key, value, want }) = self.retention.wrong() {
             return bad(&key, value, &want);
         }
         if self.limits.log.get() < LOG_LEAST {

@@ -1,5 +1,9 @@
-//! Values with units: `"14d"`, `"60min"`, `"8GiB"`.
+//! Values with units: `"14d"`, `"60min"`, `"8GiB"`. How they read is `domain::units`'s.
 
+use crate::domain::{
+    retention::Lifetime,
+    units::{parse_lifetime, parse_size, parse_span},
+};
 use serde::{Deserialize, Deserializer, de::Error};
 use std::time::Duration;
 
@@ -27,32 +31,11 @@ impl Span {
     pub const fn get(self) -> Duration {
         self.0
     }
-
-    fn read(text: &str) -> Option<Self> {
-        let text = text.trim();
-        let digits = text.find(|c: char| !c.is_ascii_digit())?;
-        let (number, unit) = text.split_at(digits);
-        let number: u64 = number.parse().ok()?;
-        let millis = match unit.trim() {
-            "ms" => 1,
-            "s" => 1_000,
-            "min" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return None,
-        };
-        number.checked_mul(millis).map(|ms| Self(Duration::from_millis(ms)))
-    }
 }
 
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(de)?;
-        Self::read(&text).ok_or_else(|| {
-            D::Error::custom(format!(
-                "`{text}` is no length of time: use a whole number with ms, s, min, h or d, such as \"14d\""
-            ))
-        })
+        parse_span(&String::deserialize(de)?).map(Self).map_err(D::Error::custom)
     }
 }
 
@@ -80,16 +63,18 @@ impl Keep {
     }
 }
 
+impl From<Keep> for Lifetime {
+    fn from(keep: Keep) -> Self {
+        keep.get().map_or(Self::Forever, Self::For)
+    }
+}
+
 impl<'de> Deserialize<'de> for Keep {
     fn deserialize<D: Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(de)?;
-        let span = Span::read(&text).map(Self::For);
-        let kept = if text.trim() == "forever" { Some(Self::Forever) } else { span };
-        kept.ok_or_else(|| {
-            D::Error::custom(format!(
-                "`{text}` is no time to keep something: use \"forever\" or a whole number with min, h or d, such as \"14d\""
-            ))
-        })
+        match parse_lifetime(&String::deserialize(de)?).map_err(D::Error::custom)? {
+            Lifetime::Forever => Ok(Self::Forever),
+            Lifetime::For(span) => Ok(Self::For(Span(span))),
+        }
     }
 }
 
@@ -121,26 +106,6 @@ impl Size {
 
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(de: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(de)?;
-        text.parse::<bytesize::ByteSize>().map(|size| Self(size.as_u64())).map_err(|_| {
-            D::Error::custom(format!(
-                "`{text}` is no size: use a number with B, KiB, MiB, GiB or TiB, such as \"8GiB\""
-            ))
-        })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn units_are_read_and_nonsense_is_not() {
-        assert_eq!(Span::read("14d"), Some(Span::hours(14 * 24)));
-        assert_eq!(Span::read("60 min"), Some(Span::hours(1)));
-        for bad in ["", "5", "min", "-5s", "5 weeks", "99999999999999999999s", "9999999999999999d"]
-        {
-            assert_eq!(Span::read(bad), None, "{bad}");
-        }
+        parse_size(&String::deserialize(de)?).map(Self).map_err(D::Error::custom)
     }
 }

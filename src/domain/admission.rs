@@ -11,7 +11,7 @@ mod tests;
 mod volume;
 
 pub use ballast::{Ballast, BallastStep, ballast_step};
-pub use quota::{Quota, QuotaRefusal, kept_bytes};
+pub use quota::{Quota, QuotaRefusal, Quotas, kept_bytes};
 pub use size::{Exact, Rounded};
 pub use volume::{Level, Space, Summons, Thresholds, ThresholdsError, Turn, Volume};
 

@@ -13,6 +13,7 @@ pub mod permission;
 pub mod queue;
 pub mod retention;
 pub mod time;
+pub mod units;
 pub mod user;
 
 pub use hold::Hold;
@@ -22,6 +23,6 @@ pub use names::{
     Arch, GroupName, ImageTypeId, JobName, NameError, QueueName, RunnerId, Tag, UserName,
 };
 pub use permission::{Actor, Allowed, Denied, Verb, Verbs};
-pub use queue::{Line, Queue, Waiting};
+pub use queue::{Line, Queue, QueueRefusal, Waiting};
 pub use time::Timestamp;
 pub use user::{Group, SetUp, Site, User, UserQuota};

@@ -70,6 +70,64 @@ impl Queue {
         }
         (!self.launch && !launched).then(|| Hold::NotLaunched { queue: self.name.clone() })
     }
+
+    /// Whether somebody who is in these groups may submit to it.
+    ///
+    /// # Errors
+    /// Names the groups that may.
+    pub fn admit(&self, groups: &[GroupName]) -> Result<(), QueueRefusal> {
+        let open = self.submitters.is_empty() || groups.iter().any(|g| self.submitters.contains(g));
+        if open {
+            return Ok(());
+        }
+        Err(QueueRefusal::Submitters { queue: self.name.clone(), groups: self.submitters.clone() })
+    }
+
+    /// Whether jobs of this runner may wait on it.
+    ///
+    /// # Errors
+    /// Names the runners that may.
+    pub fn take(&self, runner: &RunnerId) -> Result<(), QueueRefusal> {
+        if self.runners.is_empty() || self.runners.contains(runner) {
+            return Ok(());
+        }
+        let (queue, runners) = (self.name.clone(), self.runners.clone());
+        Err(QueueRefusal::Runners { queue, runner: runner.clone(), runners })
+    }
+}
+
+/// Why a queue does not take a job.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QueueRefusal {
+    /// It is open to some groups only.
+    #[error(
+        "queue `{queue}` is open to the {} {}: choose another queue, or ask an administrator",
+        if groups.len() == 1 { "group" } else { "groups" },
+        listed(groups)
+    )]
+    Submitters {
+        /// The queue.
+        queue: QueueName,
+        /// Who may.
+        groups: Vec<GroupName>,
+    },
+    /// It is for some runners only.
+    #[error(
+        "queue `{queue}` takes no jobs of runner `{runner}`, only of {}: choose another queue, or another runner",
+        listed(runners)
+    )]
+    Runners {
+        /// The queue.
+        queue: QueueName,
+        /// The runner asked for.
+        runner: RunnerId,
+        /// Which may.
+        runners: Vec<RunnerId>,
+    },
+}
+
+fn listed<T: ToString>(names: &[T]) -> String {
+    names.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// What ordering needs to know of a waiting job.
@@ -260,6 +318,37 @@ mod tests {
         queue.launch = false;
         assert!(queue.hold(false).is_some());
         assert_eq!(queue.hold(true), None);
+    }
+
+    #[test]
+    fn a_queue_with_submitters_is_open_to_its_groups_only() {
+        let [dev, ops, other] = ["Dev", "Ops", "Other"].map(|name| GroupName::new(name).unwrap());
+        let mut queue = Queue::standard(QueueName::new("release").unwrap(), "");
+        assert_eq!(queue.admit(&[]), Ok(()));
+        queue.submitters = vec![dev, ops.clone()];
+        assert_eq!(queue.admit(&[other.clone(), ops]), Ok(()));
+        let said = queue.admit(&[other]).unwrap_err().to_string();
+        assert_eq!(
+            said,
+            "queue `release` is open to the groups Dev, Ops: choose another queue, or ask an \
+             administrator"
+        );
+        queue.submitters.truncate(1);
+        assert!(queue.admit(&[]).unwrap_err().to_string().contains("open to the group Dev:"));
+    }
+
+    #[test]
+    fn a_queue_with_runners_takes_theirs_only() {
+        let [mic, mkosi, kiwi] = ["mic", "mkosi", "kiwi"].map(|id| RunnerId::new(id).unwrap());
+        let mut queue = Queue::standard(QueueName::new("phones").unwrap(), "");
+        assert_eq!(queue.take(&kiwi), Ok(()));
+        queue.runners = vec![mic.clone(), mkosi];
+        assert_eq!(queue.take(&mic), Ok(()));
+        let said = queue.take(&kiwi).unwrap_err().to_string();
+        assert!(
+            said.contains("`phones` takes no jobs of runner `kiwi`, only of mic, mkosi"),
+            "{said}"
+        );
     }
 
     fn worlds() -> impl Strategy<Value = Vec<Waiting>> {

@@ -23,6 +23,8 @@ pub struct Catalog {
     host: Arc<Host>,
     cache: Option<Cache>,
     known: Mutex<Known>,
+    /// Ids of runners that an administrator has switched off.
+    off: RwLock<BTreeSet<String>>,
     shown: RwLock<Arc<Vec<Entry>>>,
 }
 
@@ -82,8 +84,8 @@ impl Catalog {
     ) -> Result<Self, PluginError> {
         let host = Host::new(limits)?;
         let cache = Cache::open(&config.cache_dir, &host);
-        let (known, shown) = (Mutex::default(), RwLock::default());
-        let catalog = Self { config, host, cache, known, shown };
+        let (known, off, shown) = (Mutex::default(), RwLock::default(), RwLock::default());
+        let catalog = Self { config, host, cache, known, off, shown };
         let load =
             |(name, bytes): &(String, Cow<'_, [u8]>)| catalog.load(name, bytes, &Origin::BuiltIn);
         catalog.lock().built_in = built_in.iter().map(load).collect();
@@ -177,6 +179,30 @@ impl Catalog {
         runners.any(|runner| runner.revive()) && self.show(&known)
     }
 
+    /// Runners that may not be used, by id, whatever config.toml allows. One that is taken off the
+    /// list also forgets its failures. Builds that go on keep the runner they have.
+    ///
+    /// Never waits: what a rescan has under way shows it when it is done.
+    pub fn set_off(&self, ids: BTreeSet<String>) {
+        let on: Vec<_> = {
+            let mut off = self.off.write().unwrap_or_else(PoisonError::into_inner);
+            let on = off.difference(&ids).cloned().collect();
+            *off = ids;
+            on
+        };
+        let entries = self.snapshot();
+        let runners = entries.iter().filter(|entry| on.contains(&entry.id));
+        runners.filter_map(|entry| entry.runner.as_ref()).for_each(|runner| {
+            runner.revive();
+        });
+        self.host.note_change();
+    }
+
+    /// The runners that [`set_off`](Self::set_off) named last.
+    pub fn off(&self) -> BTreeSet<String> {
+        self.off.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Watches the plugin directory: rescans when a file appears, changes or goes, then calls
     /// `changed` from the watching thread. Polls slowly as a net.
     ///
@@ -226,7 +252,8 @@ impl Catalog {
 
     /// Applies the rules and shows the result; true if it differs from before.
     fn show(&self, known: &Known) -> bool {
-        let entries = Rules { config: &self.config, versions: &known.versions }.entries(known);
+        let (config, versions, off) = (&self.config, &known.versions, &self.off());
+        let entries = Rules { config, versions, off }.entries(known);
         let mut shown = self.shown.write().unwrap_or_else(PoisonError::into_inner);
         let same = shown.len() == entries.len()
             && shown.iter().zip(&entries).all(|(old, new)| old.same(new));
@@ -264,6 +291,7 @@ fn why_not(entry: Option<&Entry>, all: &[Entry]) -> String {
 struct Rules<'a> {
     config: &'a CatalogConfig,
     versions: &'a BTreeMap<(PathBuf, Vec<String>), String>,
+    off: &'a BTreeSet<String>,
 }
 
 impl Rules<'_> {
@@ -316,7 +344,8 @@ impl Rules<'_> {
         match &loaded.runner {
             Err(why) => {
                 let (id, status) = (loaded.name.clone(), Status::Failed(why.clone()));
-                Entry { id, origin, sha256, status, programs: Vec::new(), runner: None }
+                let (programs, errors) = (Vec::new(), vec![why.clone()]);
+                Entry { id, origin, sha256, status, programs, errors, runner: None }
             }
             Ok(runner) => {
                 let id = runner.info().id.clone();
@@ -324,15 +353,20 @@ impl Rules<'_> {
                     Some(why) => Status::Failed(why),
                     None => self.status(runner, &origin),
                 };
-                let (programs, runner) = (self.programs(runner), Some(runner.clone()));
-                Entry { id, origin, sha256, status, programs, runner }
+                let (programs, errors) = (self.programs(runner), runner.errors());
+                let runner = Some(runner.clone());
+                Entry { id, origin, sha256, status, programs, errors, runner }
             }
         }
     }
 
     fn status(&self, runner: &Runner, origin: &Origin) -> Status {
-        let grant = self.grant(&runner.info().id);
-        match grants::status(runner.info(), origin, grant, runner.granted()) {
+        let id = &runner.info().id;
+        match grants::status(runner.info(), origin, self.grant(id), runner.granted()) {
+            Status::Disabled(why) => Status::Disabled(why),
+            _ if self.off.contains(id) => {
+                Status::Disabled("switched off by an administrator".into())
+            }
             Status::Enabled => runner.disabled().map_or(Status::Enabled, Status::Disabled),
             other => other,
         }

@@ -80,6 +80,8 @@ pub struct Entry {
     pub status: Status,
     /// The programs it declares.
     pub programs: Vec<FoundProgram>,
+    /// What went wrong with it last, newest first; a few.
+    pub errors: Vec<String>,
     /// The loaded runner, whatever its status; `None` when it could not be loaded.
     pub runner: Option<Arc<Runner>>,
 }

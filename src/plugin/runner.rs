@@ -155,6 +155,11 @@ impl Runner {
         self.warden.disabled()
     }
 
+    /// What went wrong last, newest first.
+    pub(super) fn errors(&self) -> Vec<String> {
+        self.warden.errors()
+    }
+
     /// Switches it on again. True if it was off.
     pub(super) fn revive(&self) -> bool {
         self.warden.revive()

@@ -7,6 +7,7 @@ use super::{
     limits::{State, one_line},
 };
 use std::{
+    collections::VecDeque,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicU32, Ordering},
@@ -17,6 +18,8 @@ use wasmtime::{Store, Trap};
 
 /// Failures in a row after which a runner is switched off.
 const FAILURES: u32 = 3;
+/// Errors that are remembered.
+const ERRORS: usize = 5;
 
 /// Which of the guest's functions is called.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +65,8 @@ pub(super) struct Warden {
     /// Failures since the last good answer.
     row: AtomicU32,
     disabled: Mutex<Option<String>>,
+    /// What went wrong last, newest first.
+    errors: Mutex<VecDeque<String>>,
 }
 
 impl Warden {
@@ -72,6 +77,7 @@ impl Warden {
             version: info.version.clone(),
             row: AtomicU32::new(0),
             disabled: Mutex::default(),
+            errors: Mutex::default(),
         }
     }
 
@@ -115,6 +121,7 @@ impl Warden {
     fn failed(&self, call: Call, reason: String) -> PluginError {
         let error = self.error(reason);
         tracing::warn!(runner.id = &*self.id, runner.call = call.word(), "{error}");
+        self.remember(error.reason());
         if self.row.fetch_add(1, Ordering::Relaxed) + 1 >= FAILURES {
             self.disable(error.reason());
         }
@@ -127,6 +134,19 @@ impl Warden {
             *disabled = Some(format!("failed three times in a row: {last}"));
             self.host.note_change();
         }
+    }
+
+    fn remember(&self, error: &str) {
+        let mut errors = self.errors.lock().unwrap_or_else(PoisonError::into_inner);
+        errors.truncate(ERRORS - 1);
+        errors.push_front(error.to_owned());
+        drop(errors);
+        self.host.note_change();
+    }
+
+    /// What went wrong last, newest first.
+    pub(super) fn errors(&self) -> Vec<String> {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
     }
 
     /// Why it was switched off, if it was.

@@ -192,20 +192,20 @@ impl Sampler {
     }
 
     async fn tend_ballast(&mut self, space: Space, found: Option<u64>) {
-        let settings = self.app.settings().disk.clone();
+        let size = self.app.settings().disk.ballast;
         if self.ballast.making.is_some() {
             // What was seen meanwhile is half a ballast: it counts when it is whole and synced.
-            return self.finish_ballast(settings.ballast).await;
+            return self.finish_ballast(size).await;
         }
         self.tidy_ballast(found).await;
         self.note_ballast(found);
         let full = self.app.store().met_full_disk();
         // A full disk that was met while there was none to give up is no reason to give up the next.
         let refused = std::mem::replace(&mut self.ballast.full, full) != full;
-        let ballast = self.app.board().disk().ballast;
-        match ballast_step(ballast, settings.ballast, space, &settings.thresholds, refused) {
+        let disk = self.app.board().disk();
+        match ballast_step(disk.ballast, size, space, &disk.thresholds, refused) {
             Some(BallastStep::Release) => self.release_ballast().await,
-            Some(BallastStep::Make) => self.make_ballast(settings.ballast),
+            Some(BallastStep::Make) => self.make_ballast(size),
             None => {}
         }
     }

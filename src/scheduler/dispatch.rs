@@ -14,7 +14,7 @@ use crate::{
         protocol::{Finished, Limits, Order, Outcome, StopReason},
     },
     domain::{
-        Artifact, Cause, Failure, Job, JobId, JobState, Queue, StateKind, Timestamp,
+        Artifact, Cause, Failure, Job, JobId, JobState, Queue, RunnerId, StateKind, Timestamp,
         TransitionRefused, UserName, job::BuildResult, retention::Trigger,
     },
     store::AuditRecord,
@@ -35,8 +35,6 @@ const RETRY: Duration = Duration::from_secs(1);
 /// What of the configuration the dispatcher needs.
 #[derive(Clone, Debug)]
 pub struct DispatcherConfig {
-    /// Jobs that may build at once, over all queues.
-    pub slots: u32,
     /// Grace after SIGINT before SIGTERM, and after SIGTERM before the kill.
     pub grace: [Duration; 2],
     /// Bytes of a log that are kept.
@@ -154,6 +152,8 @@ impl Dispatcher {
     fn take_wish(&mut self, wish: Wish) {
         match wish {
             Wish::Submitted { job, estimate, place } => {
+                // It may have been switched off since the job was looked at.
+                self.refresh_runner(&job.runner);
                 self.app.board().enqueue(&job, estimate);
                 // In line now: the promise is kept.
                 drop(place);
@@ -168,10 +168,12 @@ impl Dispatcher {
     /// Tells the board which runners are not there for the jobs that wait.
     fn refresh_runners(&self) {
         let runners: HashSet<_> = self.waiting.values().map(|job| job.runner.clone()).collect();
-        for runner in runners {
-            let reason = self.app.catalog().runner(runner.as_str()).err().map(|e| e.reason);
-            self.app.board().set_unavailable(&runner, reason);
-        }
+        runners.iter().for_each(|runner| self.refresh_runner(runner));
+    }
+
+    fn refresh_runner(&self, runner: &RunnerId) {
+        let reason = self.app.catalog().runner(runner.as_str()).err().map(|e| e.reason);
+        self.app.board().set_unavailable(runner, reason);
     }
 
     /// Starts what may start: queues by priority, jobs by the rules of `domain::queue`.
@@ -197,7 +199,7 @@ impl Dispatcher {
 
     fn has_slot(&self, queue: &Queue) -> bool {
         let of_queue = self.running.values().filter(|r| r.job.queue == queue.name).count();
-        self.running.len() < self.config.slots as usize && of_queue < queue.slots as usize
+        self.running.len() < self.app.live().slots as usize && of_queue < queue.slots as usize
     }
 
     fn begin(&mut self, id: JobId, queue: &Queue) {

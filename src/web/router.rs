@@ -178,7 +178,7 @@ where
         }
     };
     let scene = Arc::new(scene);
-    let limit = row.body.limit(app.settings().definition_limit);
+    let limit = row.body.limit(app.live().definition_limit);
     let seen = (Arc::clone(&scene), who);
     let mut visit = Visit::new(app, row, params, seen, Body::new(body, limit));
     let reply = match visit.admit().await {

@@ -195,7 +195,7 @@ impl Visit {
         let kind = self.header(header::CONTENT_TYPE).unwrap_or("");
         match self.row.body {
             BodyRule::Multipart | BodyRule::Upload => {
-                let limit = self.app.settings().definition_limit;
+                let limit = self.app.live().definition_limit;
                 let open = self.row.answers == Answers::Api || self.row.need == Need::Public;
                 let (who, facts) = (&self.who, &**self);
                 let genuine = |form: &Form| open || access::genuine(who, facts, form.get("csrf"));

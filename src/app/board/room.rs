@@ -7,7 +7,8 @@ use crate::{
     domain::{
         Hold, Job, JobId, Line, QueueName, StateKind, Timestamp, UserName,
         admission::{
-            self, Ballast, Need, Peaks, QuotaRefusal, Request, Space, Turn, Volume, kept_bytes,
+            self, Ballast, Need, Peaks, QuotaRefusal, Quotas, Request, Space, Thresholds, Turn,
+            Volume, kept_bytes,
         },
     },
 };
@@ -40,7 +41,11 @@ struct Past {
 
 #[derive(Default)]
 pub(super) struct Room {
-    settings: DiskSettings,
+    quotas: Quotas,
+    /// Bytes a job is taken to need if nothing else tells.
+    unknown_need: u64,
+    /// Bytes of ballast; 0: none.
+    ballast_size: u64,
     volume: Volume,
     /// Since when jobs wait for the volume.
     since: Option<Timestamp>,
@@ -57,7 +62,14 @@ impl Room {
     pub(super) fn new(settings: DiskSettings) -> Self {
         let volume = Volume::new(settings.thresholds);
         let ballast = if settings.ballast == 0 { Ballast::Off } else { Ballast::Missing };
-        Self { settings, volume, ballast, ..Self::default() }
+        Self {
+            quotas: Quotas { general: settings.quota, ..Quotas::default() },
+            unknown_need: settings.unknown_need,
+            ballast_size: settings.ballast,
+            volume,
+            ballast,
+            ..Self::default()
+        }
     }
 
     pub(super) fn enqueue(&mut self, job: &Job, estimate: Option<u64>) {
@@ -72,7 +84,7 @@ impl Room {
     pub(super) fn need(&self, job: &Job) -> Need {
         let of = |recipe, estimate| {
             let peaks = self.peaks(recipe, &job.request.definition_sha256);
-            admission::need(peaks, estimate, self.settings.unknown_need, self.volume.usable())
+            admission::need(peaks, estimate, self.unknown_need, self.volume.usable())
         };
         match self.wants.get(&job.id) {
             Some(wants) => of(&wants.recipe, wants.estimate),
@@ -135,7 +147,7 @@ impl Inner {
             queue_bytes: room.ledger.of_queue(&job.queue),
             next_cleanup: room.next_cleanup.as_deref(),
         };
-        admission::hold(&room.volume, &room.settings.quota, &request)
+        admission::hold(&room.volume, &room.quotas.of(&job.owner, &job.queue), &request)
     }
 }
 
@@ -171,6 +183,14 @@ impl Board {
         Self { inner: std::sync::Mutex::new(inner), ..Self::default() }
     }
 
+    /// Goes by other limits from now on; by other thresholds from the next look at the volume on.
+    pub fn set_limits(&self, quotas: Quotas, thresholds: Thresholds, unknown_need: u64) {
+        let room = &mut self.lock().room;
+        room.quotas = quotas;
+        room.unknown_need = unknown_need;
+        room.volume.set_thresholds(thresholds);
+    }
+
     /// Promises the job a place in line, as far as quotas go. Two that ask at once cannot both get
     /// the last one.
     ///
@@ -182,7 +202,8 @@ impl Board {
         let room = &mut inner.room;
         let coming = room.coming.get(&job.owner).copied().unwrap_or(0);
         let user = (&job.owner, in_line as u64 + coming, room.ledger.of_user(&job.owner));
-        room.settings.quota.submit(user, (&job.queue, room.ledger.of_queue(&job.queue)))?;
+        let quota = room.quotas.of(&job.owner, &job.queue);
+        quota.submit(user, (&job.queue, room.ledger.of_queue(&job.queue)))?;
         room.coming.insert(job.owner.clone(), coming.saturating_add(1));
         Ok(Place { board: Arc::clone(self), user: job.owner.clone() })
     }
@@ -262,7 +283,7 @@ impl Board {
             thresholds: *room.volume.thresholds(),
             reserved: inner.reserved(),
             ballast: room.ballast,
-            ballast_size: room.settings.ballast,
+            ballast_size: room.ballast_size,
             next_cleanup: room.next_cleanup.clone(),
         }
     }

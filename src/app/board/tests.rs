@@ -2,8 +2,8 @@ use super::*;
 use crate::{
     app::DiskSettings,
     domain::{
-        Artifact, JobState, Role,
-        admission::{Level, Quota, Space, Thresholds},
+        Artifact, JobState, Role, UserQuota,
+        admission::{Level, Quota, Quotas, Space, Thresholds},
         job,
     },
 };
@@ -207,6 +207,50 @@ fn a_user_who_builds_enough_waits_and_others_do_not() {
     assert!(told.contains("ann may build 1 at once and builds 1"), "{told}");
     board.end(&first);
     assert_eq!(board.next(&web(), &all), Some(second.id));
+}
+
+#[test]
+fn one_users_own_quota_and_one_queues_own_room_count_at_once() {
+    let board = board(Quota { user_running: 1, user_queued: 1, ..Quota::default() });
+    let [first, second] = [job(1, "ann"), job(2, "ann")];
+    board.enqueue(&first, Some(1));
+    board.begin(&first, Timestamp::default());
+    board.enqueue(&second, Some(1));
+    assert!(matches!(board.hold(&second, Some(&web())), Some(Hold::UserRunning { .. })));
+    board.claim_place(&job(3, "ann")).unwrap_err();
+
+    let own = UserQuota { running: Some(2), queued: Some(0), bytes: None };
+    let general = Quota { user_running: 1, user_queued: 1, ..Quota::default() };
+    let quotas = |queues| Quotas { general, users: HashMap::from([(ann(), own)]), queues };
+    board.set_limits(quotas(HashMap::new()), Thresholds::default(), 1);
+    assert_eq!(board.hold(&second, Some(&web())), None);
+    drop(board.claim_place(&job(3, "ann")).unwrap());
+    board.enqueue(&job(4, "bo"), None);
+    board.claim_place(&job(5, "bo")).unwrap_err();
+
+    board.counted_bytes();
+    board.add_bytes(&done(9, "cy", 50));
+    board.set_limits(quotas(HashMap::from([(web().name, 50)])), Thresholds::default(), 1);
+    let refused = board.claim_place(&job(6, "cy")).unwrap_err().to_string();
+    assert!(refused.starts_with("the images of queue web take"), "{refused}");
+    assert!(matches!(board.hold(&second, Some(&web())), Some(Hold::QueueBytes { .. })));
+}
+
+#[test]
+fn other_thresholds_hold_from_the_next_look_on() {
+    let board = board(Quota::default());
+    let waiting = job(1, "ann");
+    board.enqueue(&waiting, None);
+    let high = Thresholds::new(60 * GIB, 70 * GIB, GIB).unwrap();
+    board.set_limits(Quotas::default(), high, 2 * GIB);
+    look(&board, 50 * GIB);
+    assert!(matches!(board.hold(&waiting, Some(&web())), Some(Hold::DiskLow { .. })));
+    assert!(board.disk().since.is_some());
+    board.set_limits(Quotas::default(), Thresholds::default(), 90 * GIB);
+    look(&board, 50 * GIB);
+    assert!(board.disk().since.is_none());
+    let told = board.hold(&waiting, Some(&web())).unwrap().to_string();
+    assert!(told.contains("need 90.0 GiB (disk.unknown_need"), "{told}");
 }
 
 #[test]

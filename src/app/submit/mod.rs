@@ -3,11 +3,12 @@
 
 mod options;
 mod parse;
+mod pass;
 mod show;
 
 use super::{
-    App, AppError, CheckView, Choices, InspectView, NewJob, Peer, Place, Problem, Remark, Severity,
-    Wish, request_file,
+    App, AppError, CheckView, Choices, InspectView, Kind, NewJob, Peer, Place, Problem, Remark,
+    Severity, Wish, kinds::arrange, request_file,
 };
 use crate::{
     domain::{
@@ -39,6 +40,7 @@ impl App {
     /// When submitting is denied.
     pub fn choices(&self, actor: &Actor) -> Result<Choices, AppError> {
         actor.allow(Verb::Submit)?;
+        let limit = self.live().definition_limit;
         let runners = self
             .catalog()
             .snapshot()
@@ -51,15 +53,17 @@ impl App {
                     .filter(|p| p.path.is_none())
                     .map(|p| p.name.clone())
                     .collect();
-                Some(show::choice(runner.info(), missing, self.settings().definition_limit))
+                Some(show::choice(runner.info(), missing, limit))
             })
             .collect();
-        let counts = |queue: &Queue| self.board().waiting(&queue.name) as u64;
-        let queues = self.store().queues()?.into_iter().map(|q| {
-            let waiting = counts(&q);
-            (q, waiting)
-        });
-        Ok(Choices { runners, queues: queues.collect() })
+        let (queues, pass) = (self.store().queues()?, self.pass(actor)?);
+        let waiting = |queue: &Queue| self.board().waiting(&queue.name) as u64;
+        let queues = queues.into_iter().filter(|queue| pass.admits(queue).is_ok());
+        let queues = queues.map(|queue| (waiting(&queue), queue)).map(|(n, queue)| (queue, n));
+        let mut choices = Choices { runners, archs: Vec::new(), queues: queues.collect() };
+        let (types, archs) = (self.type_notes(Kind::ImageType)?, self.type_notes(Kind::Arch)?);
+        arrange(&mut choices, &types, &archs);
+        Ok(choices)
     }
 
     /// What a definition says of itself. `runner` may be empty: then by file extension.

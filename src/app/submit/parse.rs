@@ -71,7 +71,7 @@ impl App {
     }
 
     pub(super) fn check_size(&self, runner: &Runner, size: usize) -> Result<(), AppError> {
-        let limit = runner.info().definition.max_size.min(self.settings().definition_limit);
+        let limit = runner.info().definition.max_size.min(self.live().definition_limit);
         let size = size as u64;
         if size > limit { Err(AppError::TooLarge { size, limit }) } else { Ok(()) }
     }
@@ -94,15 +94,15 @@ impl App {
             problems.push(Problem::new("definition", message));
         }
         let name = note(&mut problems, "name", JobName::new(&job_name(&new)));
-        let queue = self.parse_queue(&mut problems, &new.queue)?;
+        let id = note(&mut problems, "runner", RunnerId::new(&info.id));
+        let queue = self.parse_queue(&mut problems, &new.queue, actor, id.as_ref())?;
         let pair = parse_pair(&mut problems, info, &new.image_type, &new.arch);
         let (options, secret_options) = parse_options(&mut problems, info, &new.options);
         let packages = parse_packages(&mut problems, &new.packages);
         let (input_job, input) = self.parse_input(&mut problems, &new.input_job)?.unzip();
         self.note_missing_programs(&mut problems, info);
-        let id = RunnerId::new(&info.id);
         match (name, queue, pair, id, problems.is_empty()) {
-            (Some(name), Some(queue), Some((image_type, arch)), Ok(id), true) => {
+            (Some(name), Some(queue), Some((image_type, arch)), Some(id), true) => {
                 let request = job::Request {
                     definition_name: clean_file_name(&new.definition_name),
                     definition_size: new.definition.len() as u64,
@@ -141,16 +141,17 @@ impl App {
         &self,
         problems: &mut Vec<Problem>,
         text: &str,
+        actor: &Actor,
+        runner: Option<&RunnerId>,
     ) -> Result<Option<QueueName>, AppError> {
-        let queues = self.store().queues()?;
-        let found = queues.iter().find(|q| q.name.as_str() == text);
-        if found.is_none() {
-            let known: Vec<_> = queues.iter().map(|q| q.name.as_str()).collect();
-            let shown: String = text.chars().take(40).flat_map(char::escape_debug).collect();
-            let message = format!("there is no queue `{shown}`: choose {}", known.join(", "));
-            problems.push(Problem::new("queue", message));
+        let (queues, pass) = (self.store().queues()?, self.pass(actor)?);
+        match pass.choose(&queues, text, runner) {
+            Ok(queue) => Ok(Some(queue)),
+            Err(message) => {
+                problems.push(Problem::new("queue", message));
+                Ok(None)
+            }
         }
-        Ok(found.map(|q| q.name.clone()))
     }
 
     fn parse_input(

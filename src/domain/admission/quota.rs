@@ -1,7 +1,8 @@
 //! What one user or one queue may have. 0 is no limit.
 
 use super::{Request, Rounded};
-use crate::domain::{Hold, Job, QueueName, UserName};
+use crate::domain::{Hold, Job, QueueName, UserName, UserQuota};
+use std::collections::HashMap;
 
 /// Upper limits; 0 is none. How many jobs of a queue build and wait is the queue's own matter
 /// (its slots and its cap).
@@ -15,6 +16,30 @@ pub struct Quota {
     pub user_bytes: u64,
     /// Bytes of images the jobs of one queue may keep.
     pub queue_bytes: u64,
+}
+
+/// The general limits, and who has limits of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Quotas {
+    /// For everybody else.
+    pub general: Quota,
+    /// What single users may have.
+    pub users: HashMap<UserName, UserQuota>,
+    /// Bytes of images the jobs of single queues may keep.
+    pub queues: HashMap<QueueName, u64>,
+}
+
+impl Quotas {
+    /// The limits for a job of `user` on `queue`.
+    pub fn of(&self, user: &UserName, queue: &QueueName) -> Quota {
+        let own = self.users.get(user).copied().unwrap_or_default();
+        Quota {
+            user_running: own.running.unwrap_or(self.general.user_running),
+            user_queued: own.queued.unwrap_or(self.general.user_queued),
+            user_bytes: own.bytes.unwrap_or(self.general.user_bytes),
+            queue_bytes: self.queues.get(queue).copied().unwrap_or(self.general.queue_bytes),
+        }
+    }
 }
 
 /// Why a job is not even taken.
@@ -126,4 +151,27 @@ impl Quota {
 /// Bytes of a job's artifacts that are kept.
 pub fn kept_bytes(job: &Job) -> u64 {
     job.result.artifacts.iter().map(|a| a.size).fold(0, u64::saturating_add)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_user_or_a_queue_has_of_its_own_goes_over_the_general_quota() {
+        let general =
+            Quota { user_running: 2, user_queued: 20, user_bytes: 200, queue_bytes: 2_000 };
+        let [ann, bo] = ["ann", "bo"].map(|name| UserName::new(name).unwrap());
+        let [web, api] = ["web", "api"].map(|name| QueueName::new(name).unwrap());
+        let own = UserQuota { running: Some(5), queued: None, bytes: Some(0) };
+        let quotas = Quotas {
+            general,
+            users: HashMap::from([(ann.clone(), own)]),
+            queues: HashMap::from([(api.clone(), 7)]),
+        };
+        assert_eq!(quotas.of(&bo, &web), general);
+        assert_eq!(quotas.of(&bo, &api), Quota { queue_bytes: 7, ..general });
+        // 0 lifts the limit, and that is not the same as having none of one's own.
+        assert_eq!(quotas.of(&ann, &web), Quota { user_running: 5, user_bytes: 0, ..general });
+    }
 }

@@ -174,6 +174,18 @@ fn quotas_name_their_numbers_and_zero_is_no_limit() {
 }
 
 #[test]
+fn other_thresholds_count_from_the_next_look_on_and_that_look_tells_of_the_turn() {
+    let mut volume = volume(100 * GIB, 9 * GIB);
+    assert_eq!(volume.level(), Level::Roomy);
+    let look = Space { total: 100 * GIB, free: 9 * GIB };
+    volume.set_thresholds(Thresholds::new(20 * GIB, 30 * GIB, 10 * GIB).unwrap());
+    assert_eq!(volume.seen(look), Turn::Level(Level::Roomy, Level::Emergency));
+    assert_eq!(volume.seen(look), Turn::Same);
+    volume.set_thresholds(Thresholds::new(GIB, GIB, 0).unwrap());
+    assert_eq!(volume.seen(look), Turn::Level(Level::Emergency, Level::Roomy));
+}
+
+#[test]
 fn a_cleanup_is_asked_for_at_once_again_every_minute_and_at_once_in_an_emergency() {
     let mut summons = Summons::default();
     let mut due = |level, at| summons.due(level, Duration::from_secs(at));

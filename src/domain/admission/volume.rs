@@ -91,9 +91,10 @@ pub struct Space {
 }
 
 /// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Jobs may start.
+    #[default]
     Roomy,
     /// Jobs wait.
     Low,
@@ -121,6 +122,8 @@ pub struct Volume {
     space: Option<Space>,
     /// Turns on below `hold_below`, off at `resume_above`.
     low: bool,
+    /// How bad it was at the last look: other thresholds since then are no turn yet.
+    seen: Level,
     /// Why it cannot be looked at.
     lost: Option<String>,
 }
@@ -133,12 +136,13 @@ impl Volume {
 
     /// Takes in a look.
     pub fn seen(&mut self, space: Space) -> Turn {
-        let (before, lost) = (self.level(), self.lost.take().is_some());
+        let (before, lost) = (self.seen, self.lost.take().is_some());
         let limit =
             if self.low { self.thresholds.resume_above } else { self.thresholds.hold_below };
         self.low = space.free < limit;
         self.space = Some(space);
         let after = self.level();
+        self.seen = after;
         match (lost, before == after) {
             (true, _) => Turn::Found(after),
             (false, true) => Turn::Same,
@@ -152,6 +156,11 @@ impl Volume {
             None => Turn::Lost,
             Some(_) => Turn::Same,
         }
+    }
+
+    /// Other thresholds; whether jobs wait by them is decided at the next look.
+    pub fn set_thresholds(&mut self, thresholds: Thresholds) {
+        self.thresholds = thresholds;
     }
 
     /// When jobs wait for it.

@@ -295,14 +295,15 @@ fn image_type(p: &SubmitPage) -> Markup {
 
 fn arch(p: &SubmitPage) -> Markup {
     let value = p.or_inspected(&p.typed.arch, |i| i.arch.as_deref());
-    let all: BTreeSet<_> =
-        p.choices.runners.iter().flat_map(|r| &r.image_types).flat_map(|t| &t.archs).collect();
     let field = Field::new("arch", "Architecture", p.problems).help("arch");
     field.around(html! {
         select id=(field.id) name="arch" data-archs required
             aria-describedby=[field.described()] aria-invalid=[field.invalid()] {
             option value="" { "Choose" }
-            @for arch in &all { option selected[*arch == value] { (arch) } }
+            @for arch in &p.choices.archs {
+                @let named = arch.label != arch.id;
+                option value=[named.then_some(&arch.id)] selected[arch.id == value] { (arch.label) }
+            }
         }
     })
 }

@@ -262,7 +262,9 @@ impl Sample {
             ..mic.clone()
         };
         let queues = self.queues().into_iter().map(|q| (q, 3)).collect();
-        Choices { runners: vec![mic, debian], queues }
+        let archs = ["amd64", "arm64", "armv7hl", "i586", "x86_64"]
+            .map(|id| ArchChoice { id: id.into(), label: id.into() });
+        Choices { runners: vec![mic, debian], archs: archs.to_vec(), queues }
     }
 
     fn fields(&self) -> Vec<FieldChoice> {
