@@ -41,6 +41,8 @@ pub(super) enum Damage {
 pub(super) trait Record: Sized {
     /// Where it lies.
     const SPACE: Space;
+    /// The version it is written with; those before it are read by [`older`](Self::older).
+    const VERSION: u8 = 1;
     /// What it looks like on disk.
     type Stored: Serialize + DeserializeOwned;
     /// Its key.
@@ -49,28 +51,33 @@ pub(super) trait Record: Sized {
     fn to_stored(&self) -> Self::Stored;
     /// The record back from its form.
     fn from_stored(stored: Self::Stored) -> Result<Self, Damage>;
+    /// The record from the form of an older version.
+    fn older(version: u8, _body: &[u8]) -> Result<Self, Damage> {
+        Err(Damage::Version(version))
+    }
 }
-
-/// The version every record is written with.
-const VERSION: u8 = 1;
 
 /// The bytes of a record.
 pub(super) fn encode<R: Record>(record: &R) -> Result<Vec<u8>, StoreError> {
-    seal(VERSION, &record.to_stored())
+    seal(R::VERSION, &record.to_stored())
 }
 
 /// The record in `bytes`.
 pub(super) fn decode<R: Record>(bytes: &[u8]) -> Result<R, Damage> {
     match unseal(bytes)? {
-        (VERSION, body) => {
-            let stored = postcard::from_bytes(body).map_err(|e| Damage::Shape(e.to_string()))?;
-            R::from_stored(stored)
-        }
-        (other, _) => Err(Damage::Version(other)),
+        (version, body) if version == R::VERSION => R::from_stored(form(body)?),
+        (version, body) if version < R::VERSION => R::older(version, body),
+        (newer, _) => Err(Damage::Version(newer)),
     }
 }
 
-fn seal<T: Serialize>(version: u8, value: &T) -> Result<Vec<u8>, StoreError> {
+/// What a record's bytes between version and checksum say.
+pub(super) fn form<T: DeserializeOwned>(body: &[u8]) -> Result<T, Damage> {
+    postcard::from_bytes(body).map_err(|e| Damage::Shape(e.to_string()))
+}
+
+/// The bytes of a form with its version before and its checksum behind it.
+pub(super) fn seal<T: Serialize>(version: u8, value: &T) -> Result<Vec<u8>, StoreError> {
     let bytes = postcard::to_extend(value, vec![version])
         .map_err(|e| StoreError::Io { what: "encode a record", reason: e.to_string() })?;
     Ok(add_checksum(bytes))
@@ -133,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_changed_byte_is_found() {
-        let sealed = seal(VERSION, &("text", 7u32)).unwrap();
+        let sealed = seal(1, &("text", 7u32)).unwrap();
         assert!(unseal(&sealed).is_ok());
         for at in 0..sealed.len() {
             let mut bad = sealed.clone();

@@ -7,6 +7,7 @@ use super::{
     keys::{self, Space, meta},
     mark::{Mark, MarkFile},
     overlay::Overlay,
+    rows::Rows,
 };
 use crate::domain::{Group, Queue, Site};
 use std::{
@@ -48,6 +49,7 @@ pub(super) struct Core {
     pub(super) queues: Cached<Queue>,
     pub(super) groups: Cached<Group>,
     pub(super) sites: Cached<Site>,
+    pub(super) rows: Rows,
     #[cfg(test)]
     pub(super) hooks: super::tests::Hooks,
 }
@@ -90,6 +92,7 @@ impl Core {
             queues: Cached::default(),
             groups: Cached::default(),
             sites: Cached::default(),
+            rows: Rows::default(),
             #[cfg(test)]
             hooks: super::tests::Hooks::default(),
         }
@@ -129,9 +132,9 @@ impl Core {
             return Err(self.broke(gate, before, error));
         }
         self.commits.store(number, Ordering::SeqCst);
+        self.changed(&changes);
         let next_job = engine.number(Space::Meta, meta::NEXT_JOB)?.unwrap_or(0);
         self.mark.note(Mark { commits: number, next_job });
-        self.changed(&changes);
         Ok(())
     }
 
@@ -216,13 +219,15 @@ impl Core {
         Ok(engine)
     }
 
-    /// Forgets what was cached of the places that changed, and counts what went into quarantine.
+    /// Forgets what was cached of the places that changed, follows jobs in the table of rows, and
+    /// counts what went into quarantine. The changes are applied already; doing it twice is well.
     fn changed(&self, changes: &Overlay) {
         for (space, changes) in changes.spaces() {
             match space {
                 Space::Queues => self.queues.forget(),
                 Space::Groups => self.groups.forget(),
                 Space::Sites => self.sites.forget(),
+                Space::Facets => self.rows.changed(changes),
                 Space::Quarantine => {
                     let keys = changes.iter().filter(|(_, v)| v.is_some()).map(|(k, _)| k.clone());
                     lock(&self.aside).extend(keys);
@@ -235,12 +240,12 @@ impl Core {
                 | Space::Settings
                 | Space::Meta
                 | Space::Parts
-                | Space::Facets
                 | Space::Index
                 | Space::Counters
                 | Space::Shelves
                 | Space::Intents
-                | Space::Receipts => {}
+                | Space::Receipts
+                | Space::Batches => {}
             }
         }
     }
@@ -250,6 +255,7 @@ impl Core {
         self.queues.forget();
         self.groups.forget();
         self.sites.forget();
+        self.rows.forget();
         let engine = self.engine()?;
         let keys = engine.prefix(Space::Quarantine, &[])?.map(|pair| Ok(pair?.0.to_vec()));
         *lock(&self.aside) = keys.collect::<Result<_, StoreError>>()?;

@@ -2,12 +2,13 @@
 //! record of it is written.
 //!
 //! ```text
-//! img store export 1, format 2\n
+//! img store export 1, format 4\n
 //! space (u8) · key length (u32) · value length (u32) · key · value     … one per record
 //! 0xFF · records (u64) · SHA-256 of all before it
 //! ```
 //! Numbers are big-endian. Values are the stored records, so their own versions travel with them;
-//! a long one travels whole.
+//! a long one travels whole. Three of the store's own facts go with them: the next job number, and
+//! where the audit trail begins and ends (before format 4 only the first).
 
 use super::{
     Store, StoreError,
@@ -16,7 +17,7 @@ use super::{
     engine::{io, refuse},
     fsck,
     keys::{self, Space, Unfinished, meta},
-    open::{FORMAT, empty, number_jobs},
+    open::{FORMAT, empty, give_tail, number_jobs},
     overlay::{Overlay, whole},
 };
 use sha2::{Digest as _, Sha256};
@@ -34,6 +35,10 @@ const VERSION: u32 = 1;
 const END: u8 = 0xFF;
 /// No record is longer.
 const LONGEST_RECORD: usize = 2 * 1024 * 1024;
+/// The store's own facts that are carried.
+const FACTS: [&[u8]; 3] = [meta::NEXT_JOB, meta::AUDIT_HEAD, meta::AUDIT_TAIL];
+/// The first format whose exports carry more than the first of them.
+const WITH_TRAIL: u32 = 4;
 /// Bytes written to the store at once.
 const PIECE: usize = 256 * 1024;
 
@@ -60,8 +65,10 @@ impl Store {
                 }
             }
         }
-        if let Some(next) = engine.get(Space::Meta, meta::NEXT_JOB)? {
-            stream.record(Space::Meta, meta::NEXT_JOB, &add_checksum(next))?;
+        for fact in FACTS {
+            if let Some(value) = engine.get(Space::Meta, fact)? {
+                stream.record(Space::Meta, fact, &add_checksum(value))?;
+            }
         }
         stream.finish()
     }
@@ -83,6 +90,7 @@ impl Store {
             Ok(()) => Ok(records),
             Err(error) => {
                 empty(core, &mut gate)?;
+                core.changed_all()?;
                 Err(error)
             }
         }
@@ -138,13 +146,16 @@ struct Incoming<'a> {
     input: BufReader<&'a mut File>,
     hash: Sha256,
     records: u64,
+    /// Of the store that was exported.
+    format: u32,
 }
 
 impl<'a> Incoming<'a> {
     /// Reads the first line.
     fn new(file: &'a mut File) -> Result<Self, StoreError> {
         file.rewind().map_err(|e| io("import", e.to_string()))?;
-        let mut stream = Self { input: BufReader::new(file), hash: Sha256::new(), records: 0 };
+        let input = BufReader::new(file);
+        let mut stream = Self { input, hash: Sha256::new(), records: 0, format: 0 };
         let mut line = Vec::new();
         while line.last() != Some(&b'\n') {
             if line.len() > 80 {
@@ -163,7 +174,7 @@ impl<'a> Incoming<'a> {
                 "it is an export of version {version} and format {format}, this program knows \
                  {VERSION} and {FORMAT} (use a newer img)"
             ))),
-            Some(_) => Ok(stream),
+            Some((_, format)) => Ok(Self { format, ..stream }),
         }
     }
 
@@ -205,6 +216,9 @@ impl<'a> Incoming<'a> {
         };
         let (key, value) = (self.take::<4>()?, self.take::<4>()?);
         let (key, value) = (self.bytes(key)?, self.bytes(value)?);
+        if space == Space::Meta && !FACTS.contains(&key.as_slice()) {
+            return Err(bad("the export is damaged: it holds an unknown fact"));
+        }
         self.records += 1;
         Ok(Some((space, key, value)))
     }
@@ -272,13 +286,17 @@ fn fill(core: &Core, gate: &mut Gate, spool: &mut File) -> Result<(), StoreError
     let before = core.engine()?.get(Space::Meta, meta::NEXT_JOB)?;
     let mut stream = Incoming::new(spool)?;
     let mut piece = Overlay::default();
+    for fact in [meta::AUDIT_HEAD, meta::AUDIT_TAIL] {
+        piece.set(Space::Meta, fact.to_vec(), None);
+    }
     let mut size = 0;
     while let Some((space, key, value)) = stream.next()? {
         size += key.len() + value.len();
         if space == Space::Meta {
+            let fact = check(&value).ok().map(<[u8]>::to_vec);
             // Numbers that were given out here already are not given again either.
-            let next = check(&value).ok().map(<[u8]>::to_vec);
-            piece.set(Space::Meta, meta::NEXT_JOB.to_vec(), next.max(before.clone()));
+            let fact = if key == meta::NEXT_JOB { fact.max(before.clone()) } else { fact };
+            piece.set(Space::Meta, key, fact);
         } else {
             lay(&mut piece, space, key, value)?;
         }
@@ -288,6 +306,9 @@ fn fill(core: &Core, gate: &mut Gate, spool: &mut File) -> Result<(), StoreError
         }
     }
     core.apply_piece(gate, &piece)?;
+    if stream.format < WITH_TRAIL {
+        give_tail(core, gate)?;
+    }
     fsck::rebuild(core, gate)?;
     number_jobs(core, gate)?;
     core.changed_all()

@@ -1,17 +1,24 @@
-//! What is derived from a job: one short row with everything that filters and searches look at,
+//! What is derived from a job and its shelf: one short row with everything that filters and searches look at,
 //! the index entries and the counters. All of it can be rebuilt from the records.
 //!
 //! The row also says which entries a job has when its record can no longer be read.
 
 use super::{
-    JobFilter,
+    JobFilter, ShelfRecord,
     codec::{self, Damage},
     keys::{self, Dim},
 };
-use crate::domain::{Job, JobId, StateKind};
+use crate::domain::{Job, JobId, StateKind, Timestamp};
+use std::borrow::Cow;
+
+/// Most bytes of tags in a row; a row must stay shorter than what sled keeps well.
+const MOST_TAG_BYTES: usize = 8 * 1024;
+/// What a row's second byte says, bit by bit.
+const PINNED: u8 = 1;
+const GONE: u8 = 2;
 
 /// The row of one job, borrowed from its bytes or from a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Facets<'a> {
     /// Where the job stands.
     pub(super) state: StateKind,
@@ -25,6 +32,16 @@ pub(super) struct Facets<'a> {
     pub(super) arch: &'a str,
     /// Its name as given; names are ASCII.
     pub(super) name: &'a str,
+    /// Its tags, a blank between two.
+    pub(super) tags: Cow<'a, str>,
+    /// When it was accepted.
+    pub(super) submitted: Timestamp,
+    /// Bytes of its artifacts that are on the disk.
+    pub(super) bytes: u64,
+    /// Somebody pinned it.
+    pub(super) pinned: bool,
+    /// Its artifacts were deleted.
+    pub(super) gone: bool,
 }
 
 /// The number a state has in rows: never use one again.
@@ -40,8 +57,15 @@ fn state_byte(state: StateKind) -> u8 {
 
 impl<'a> Facets<'a> {
     /// The row of a job.
-    pub(super) fn of(job: &'a Job) -> Self {
+    pub(super) fn of(job: &'a Job, shelf: &ShelfRecord) -> Self {
+        let gone = shelf.artifacts_gone.is_some();
+        let sizes = job.result.artifacts.iter().map(|a| a.size);
         Self {
+            tags: joined(shelf).into(),
+            submitted: job.submitted,
+            bytes: if gone { 0 } else { sizes.fold(0, u64::saturating_add) },
+            pinned: shelf.pinned.is_some(),
+            gone,
             state: job.state.kind(),
             queue: job.queue.as_str(),
             owner: job.owner.as_str(),
@@ -53,29 +77,56 @@ impl<'a> Facets<'a> {
 
     /// The row's bytes.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut row = vec![state_byte(self.state)];
+        let pinned = if self.pinned { PINNED } else { 0 };
+        let gone = if self.gone { GONE } else { 0 };
+        let mut row = vec![state_byte(self.state), pinned | gone];
+        row.extend_from_slice(&self.submitted.as_millis().to_be_bytes());
+        row.extend_from_slice(&self.bytes.to_be_bytes());
         for text in [self.queue, self.owner, self.image_type, self.arch, self.name] {
             // Every name's grammar ends at 64 bytes.
             row.push(u8::try_from(text.len()).unwrap_or(u8::MAX));
             row.extend(text.bytes().take(usize::from(u8::MAX)));
         }
+        // The tags are what is left.
+        row.extend_from_slice(self.tags.as_bytes());
         codec::add_checksum(row)
     }
 
     /// The row in `bytes`.
     pub(super) fn decode(bytes: &'a [u8]) -> Result<Self, Damage> {
-        let (state, mut rest) = codec::check(bytes)?.split_first().ok_or(Damage::Short)?;
-        let known = StateKind::ALL.into_iter().find(|s| state_byte(*s) == *state);
+        let body = codec::check(bytes)?;
+        let (&[state, marks], rest) = body.split_first_chunk().ok_or(Damage::Short)?;
+        let (submitted, rest) = rest.split_first_chunk().ok_or(Damage::Short)?;
+        let (size, mut rest) = rest.split_first_chunk().ok_or(Damage::Short)?;
+        let known = StateKind::ALL.into_iter().find(|s| state_byte(*s) == state);
         let state = known.ok_or_else(|| Damage::Value(format!("state {state}")))?;
         let mut text = || -> Result<&'a str, Damage> {
             let (length, after) = rest.split_first().ok_or(Damage::Short)?;
             let (text, after) =
                 after.split_at_checked(usize::from(*length)).ok_or(Damage::Short)?;
             rest = after;
-            std::str::from_utf8(text).map_err(|e| Damage::Shape(e.to_string()))
+            utf8(text)
         };
         let (queue, owner, image_type, arch, name) = (text()?, text()?, text()?, text()?, text()?);
-        Ok(Self { state, queue, owner, image_type, arch, name })
+        Ok(Self {
+            state,
+            queue,
+            owner,
+            image_type,
+            arch,
+            name,
+            tags: utf8(rest)?.into(),
+            submitted: Timestamp::from_millis(i64::from_be_bytes(*submitted)),
+            bytes: u64::from_be_bytes(*size),
+            pinned: marks & PINNED != 0,
+            gone: marks & GONE != 0,
+        })
+    }
+
+    /// True if the row says of the shelf what the shelf says.
+    pub(super) fn shows(&self, shelf: &ShelfRecord) -> bool {
+        (self.pinned, self.gone) == (shelf.pinned.is_some(), shelf.artifacts_gone.is_some())
+            && *self.tags == joined(shelf)
     }
 
     /// What the job is indexed by.
@@ -101,6 +152,25 @@ impl<'a> Facets<'a> {
         let more = [keys::counter_key(Dim::All, ""), keys::counter_key(Dim::QueueState, &pair)];
         single.into_iter().chain(more).collect()
     }
+}
+
+fn utf8(bytes: &[u8]) -> Result<&str, Damage> {
+    std::str::from_utf8(bytes).map_err(|e| Damage::Shape(e.to_string()))
+}
+
+/// The tags as they stand in a row; those that find no room are not found by.
+fn joined(shelf: &ShelfRecord) -> String {
+    let mut joined = String::new();
+    for tag in &shelf.tags {
+        if joined.len() + tag.as_str().len() >= MOST_TAG_BYTES {
+            break;
+        }
+        if !joined.is_empty() {
+            joined.push(' ');
+        }
+        joined.push_str(tag.as_str());
+    }
+    joined
 }
 
 /// A filter made ready for looking at many rows.
@@ -185,6 +255,11 @@ mod tests {
             image_type: "raw",
             arch: "armv7hl",
             name: "Core-1.2",
+            tags: "nightly release-1".into(),
+            submitted: Timestamp::from_millis(-7),
+            bytes: 1 << 40,
+            pinned: true,
+            gone: false,
         }
     }
 

@@ -1,7 +1,7 @@
 //! Checking the store, and building again what is derived from its records.
 
 use super::{
-    FsckReport, Intent, Receipt, SessionRecord, ShelfRecord, Store, StoreError, TokenRecord,
+    Batch, FsckReport, Intent, Receipt, SessionRecord, ShelfRecord, Store, StoreError, TokenRecord,
     codec::{self, Damage, Record},
     core::{Core, Gate},
     engine::{Engine, Pair},
@@ -9,12 +9,12 @@ use super::{
     keys::{self, Dim, Space, Unfinished, meta},
     open::number_jobs,
     overlay::{Overlay, whole},
-    people::{AuditLine, Setting},
+    people::Setting,
     reads::last_job,
+    trail::{self, AuditLine},
     tx::{Tx, decode_at, log_damage},
 };
 use crate::domain::{Group, Job, Queue, Site, User};
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeMap;
 
 /// Records whose derived entries are written together.
@@ -79,6 +79,7 @@ impl Check {
         self.records_of(|_, _: &ShelfRecord| Ok(()))?;
         self.records_of(|_, _: &Intent| Ok(()))?;
         self.records_of(|_, _: &Receipt| Ok(()))?;
+        self.records_of(|_, _: &Batch| Ok(()))?;
         self.records_of(|check, s: &SessionRecord| {
             check.indexed(Dim::SessionOf, s.user.as_str(), &s.id_hash)
         })?;
@@ -129,7 +130,8 @@ impl Check {
     }
 
     fn job(&mut self, job: &Job) -> Result<(), StoreError> {
-        let row = Facets::of(job);
+        let shelf = shelf_of(&self.engine, job)?;
+        let row = Facets::of(job, &shelf);
         for counter in row.counter_keys() {
             *self.counters.entry(counter).or_default() += 1;
         }
@@ -153,23 +155,24 @@ impl Check {
 
     fn audit(&mut self) -> Result<(), StoreError> {
         let engine = std::sync::Arc::clone(&self.engine);
-        let tail = engine.get(Space::Meta, meta::AUDIT_TAIL)?;
-        let mut expected = tail.as_deref().and_then(keys::chained).unwrap_or((1, [0; 32]));
-        for pair in engine.prefix(Space::Audit, &[])? {
-            let (key, value) = pair?;
-            self.records += 1;
-            match read::<AuditLine>(&engine, &key, value.to_vec())? {
-                Ok(line) => {
-                    if (line.number, line.before) != expected {
-                        let n = line.number;
-                        self.find(format!("the audit trail was changed before its line {n}"));
-                    }
-                    expected = (line.number.saturating_add(1), hash_of(&line)?);
-                }
-                Err(damage) => {
-                    let record = Space::Audit.show(&key);
-                    self.find(format!("the record {record} cannot be read: {damage}"));
-                }
+        let check = trail::follow(&engine, &mut |line| self.line(line))?;
+        self.records += check.lines;
+        for broken in check.broken {
+            self.find(format!("the audit trail is broken: {broken}"));
+        }
+        Ok(())
+    }
+
+    fn line(&mut self, line: &AuditLine) -> Result<(), StoreError> {
+        for counter in line.counter_keys() {
+            *self.counters.entry(counter).or_default() += 1;
+        }
+        for key in line.index_keys() {
+            if !self.engine.has(Space::Index, &key)? {
+                self.find(format!(
+                    "line {} of the audit trail is missing in an index",
+                    line.number
+                ));
             }
         }
         Ok(())
@@ -221,8 +224,7 @@ impl Check {
             let says = kept.get(key).copied().unwrap_or(0);
             let is = counted.get(key).copied().unwrap_or(0);
             if says != is {
-                let name: String = String::from_utf8_lossy(key.get(1..).unwrap_or(&[])).into();
-                let name = if name.is_empty() { "all jobs" } else { &name };
+                let name = counted_thing(key);
                 self.find(format!("the counter of {name} says {says}, there are {is}"));
             }
         }
@@ -248,13 +250,37 @@ fn read<R: Record>(
     Ok(whole(engine, R::SPACE, key, value)?.and_then(|bytes| decode_at(key, &bytes)))
 }
 
-fn hash_of(line: &AuditLine) -> Result<[u8; 32], StoreError> {
-    Ok(Sha256::digest(codec::encode(line)?).into())
+/// What a counter counts, for people.
+fn counted_thing(key: &[u8]) -> String {
+    let (dim, name) = key.split_first().unwrap_or((&0, &[]));
+    let name = String::from_utf8_lossy(name);
+    match *dim {
+        dim if dim == Dim::All as u8 => "all jobs".into(),
+        dim if dim == Dim::AuditAll as u8 => "all audit lines".into(),
+        dim if dim == Dim::AuditActor as u8 => format!("audit lines by {name}"),
+        dim if dim == Dim::AuditAction as u8 => format!("audit lines of {name}"),
+        _ => name.into(),
+    }
+}
+
+/// What retention knows of a job. What cannot be read is reported where shelves are looked at.
+fn shelf_of(engine: &Engine, job: &Job) -> Result<ShelfRecord, StoreError> {
+    let key = keys::job_key(job.id);
+    let Some(value) = engine.get(Space::Shelves, &key)? else {
+        return Ok(ShelfRecord::new(job.id));
+    };
+    Ok(read(engine, &key, value)?.unwrap_or_else(|_| ShelfRecord::new(job.id)))
 }
 
 fn entry_has_owner(engine: &Engine, entry: &[u8]) -> Result<bool, StoreError> {
-    let of_person = entry.first().is_some_and(|dim| *dim >= Dim::SessionOf as u8);
-    if of_person {
+    let dim = entry.first().copied().unwrap_or(0);
+    if dim >= Dim::AuditAll as u8 {
+        let number = entry.get(entry.len().saturating_sub(8)..).unwrap_or(entry);
+        let Some(value) = engine.get(Space::Audit, number)? else { return Ok(false) };
+        let line = read::<AuditLine>(engine, number, value)?;
+        return Ok(line.is_ok_and(|line| line.index_keys().iter().any(|key| key == entry)));
+    }
+    if dim >= Dim::SessionOf as u8 {
         let id = entry.get(entry.len().saturating_sub(32)..).unwrap_or(entry);
         let owner = |dim: Dim, user: &str| keys::index_key(dim, user, id) == entry;
         let session = engine.get(Space::Sessions, id)?;
@@ -288,6 +314,7 @@ fn quarantine_all(core: &Core, gate: &mut Gate) -> Result<(), StoreError> {
     quarantine::<ShelfRecord>(core, gate)?;
     quarantine::<Intent>(core, gate)?;
     quarantine::<Receipt>(core, gate)?;
+    quarantine::<Batch>(core, gate)?;
     quarantine::<SessionRecord>(core, gate)?;
     quarantine::<TokenRecord>(core, gate)?;
     quarantine::<AuditLine>(core, gate)
@@ -324,6 +351,10 @@ pub(super) fn rebuild(core: &Core, gate: &mut Gate) -> Result<(), StoreError> {
         derived.flush(core, gate, PIECE)?;
     }
     derived.people(&engine)?;
+    for pair in engine.prefix(Space::Audit, &[])? {
+        derived.line(&engine, pair?)?;
+        derived.flush(core, gate, PIECE)?;
+    }
     derived.finish(core, gate, &engine)
 }
 
@@ -339,7 +370,8 @@ impl Derived {
     fn job(&mut self, engine: &Engine, (key, value): Pair) -> Result<(), StoreError> {
         // A damaged record has nothing to derive from; whoever reads it puts it aside.
         let Ok(job) = read::<Job>(engine, &key, value.to_vec())? else { return Ok(()) };
-        let row = Facets::of(&job);
+        let shelf = shelf_of(engine, &job)?;
+        let row = Facets::of(&job, &shelf);
         for entry in row.index_keys(job.id) {
             self.piece.set(Space::Index, entry, Some(Vec::new()));
         }
@@ -347,6 +379,18 @@ impl Derived {
             *self.counters.entry(counter).or_default() += 1;
         }
         self.piece.set(Space::Facets, key.to_vec(), Some(row.encode()));
+        self.records += 1;
+        Ok(())
+    }
+
+    fn line(&mut self, engine: &Engine, (key, value): Pair) -> Result<(), StoreError> {
+        let Ok(line) = read::<AuditLine>(engine, &key, value.to_vec())? else { return Ok(()) };
+        for entry in line.index_keys() {
+            self.piece.set(Space::Index, entry, Some(Vec::new()));
+        }
+        for counter in line.counter_keys() {
+            *self.counters.entry(counter).or_default() += 1;
+        }
         self.records += 1;
         Ok(())
     }
@@ -388,21 +432,9 @@ impl Derived {
                 self.piece.set(Space::Parts, key.to_vec(), None);
             }
         }
-        self.piece.set(Space::Meta, meta::AUDIT_HEAD.to_vec(), audit_head(engine)?);
+        let head = trail::head(engine)?.map(trail::fact);
+        self.piece.set(Space::Meta, meta::AUDIT_HEAD.to_vec(), head);
         self.piece.set(Space::Meta, meta::UNFINISHED.to_vec(), None);
         core.commit(gate, self.piece)
     }
-}
-
-/// The number after the last audit line, and that line's hash.
-fn audit_head(engine: &Engine) -> Result<Option<Vec<u8>>, StoreError> {
-    let everything = (std::ops::Bound::Unbounded, std::ops::Bound::Unbounded);
-    let Some(last) = engine.range(Space::Audit, everything, true)?.next() else { return Ok(None) };
-    let (key, value) = last?;
-    let number = keys::number(&key).unwrap_or(0).saturating_add(1);
-    let hash = match read::<AuditLine>(engine, &key, value.to_vec())? {
-        Ok(line) => hash_of(&line)?,
-        Err(_) => [0; 32],
-    };
-    Ok(Some([number.to_be_bytes().as_slice(), &hash].concat()))
 }

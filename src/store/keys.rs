@@ -42,11 +42,13 @@ pub(super) enum Space {
     Intents,
     /// Receipts of cleanups, by run.
     Receipts,
+    /// Deletions that were asked for, by number.
+    Batches,
 }
 
 impl Space {
     /// Every space, in the order of the trees in the engine.
-    pub(super) const ALL: [Self; 18] = [
+    pub(super) const ALL: [Self; 19] = [
         Self::Jobs,
         Self::Queues,
         Self::Users,
@@ -65,10 +67,11 @@ impl Space {
         Self::Shelves,
         Self::Intents,
         Self::Receipts,
+        Self::Batches,
     ];
 
     /// Records that exist in their own right: what an export carries.
-    pub(super) const RECORDS: [Self; 11] = [
+    pub(super) const RECORDS: [Self; 12] = [
         Self::Jobs,
         Self::Queues,
         Self::Users,
@@ -80,6 +83,7 @@ impl Space {
         Self::Settings,
         Self::Shelves,
         Self::Receipts,
+        Self::Batches,
     ];
 
     /// The sled tree's name.
@@ -103,6 +107,7 @@ impl Space {
             Self::Shelves => "shelves",
             Self::Intents => "intents",
             Self::Receipts => "receipts",
+            Self::Batches => "batches",
         }
     }
 
@@ -114,12 +119,15 @@ impl Space {
     /// A key of this space as people read it.
     pub(super) fn show(self, key: &[u8]) -> String {
         let name = match self {
-            Self::Jobs | Self::Facets | Self::Audit | Self::Shelves | Self::Receipts => {
-                match number(key) {
-                    Some(n) => n.to_string(),
-                    None => hex(key),
-                }
-            }
+            Self::Jobs
+            | Self::Facets
+            | Self::Audit
+            | Self::Shelves
+            | Self::Receipts
+            | Self::Batches => match number(key) {
+                Some(n) => n.to_string(),
+                None => hex(key),
+            },
             Self::Sessions | Self::Tokens => hex(key.get(..4).unwrap_or(key)),
             Self::Queues | Self::Users | Self::Groups | Self::Sites | Self::Settings => {
                 String::from_utf8_lossy(key).escape_debug().collect()
@@ -196,6 +204,14 @@ pub(super) enum Dim {
     SessionOf = 16,
     /// Tokens by user.
     TokenOf,
+    /// Every line of the audit trail (a counter only).
+    AuditAll = 32,
+    /// Lines of the audit trail by who did it.
+    AuditActor,
+    /// Lines of the audit trail by action.
+    AuditAction,
+    /// Lines of the audit trail by what it was done to (an index only: there are too many).
+    AuditObject,
 }
 
 /// What stands before the job's number in an index key. No value contains NUL, so one value's

@@ -9,6 +9,7 @@ use super::{
     mark::{Mark, MarkFile},
     overlay::Overlay,
     reads::last_job,
+    trail,
 };
 use std::{
     path::{Path, PathBuf},
@@ -20,7 +21,10 @@ use std::{
 /// 1. Jobs were indexed and counted by state, queue and owner only; there were no rows to search
 ///    in, no counters by queue and state, no indexes of sessions and tokens.
 /// 2. There was nothing on retention: no shelves, intents and receipts.
-pub(super) const FORMAT: u32 = 3;
+/// 3. Rows said nothing of tags, bytes, pins and dates; the audit trail had no index and no
+///    counters, and a restored one no tail; there were no batches. Queues, users, shelves and audit
+///    lines were written as version 1.
+pub(super) const FORMAT: u32 = 4;
 
 impl Store {
     /// Opens (or makes) the store in `dir`.
@@ -63,6 +67,7 @@ fn prepare(core: &Core, mark: Mark) -> Result<OpenReport, StoreError> {
         }
         Some(FORMAT) => finish(core, &mut gate, &engine)?,
         Some(older) => {
+            give_tail(core, &mut gate)?;
             fsck::rebuild(core, &mut gate)?;
             write_format(core, &mut gate)?;
             report.upgraded_from = Some(older);
@@ -74,6 +79,20 @@ fn prepare(core: &Core, mark: Mark) -> Result<OpenReport, StoreError> {
     number_jobs(core, &mut gate)?;
     core.changed_all()?;
     Ok(report)
+}
+
+/// Before format 4 an export did not say where the audit trail begins.
+pub(super) fn give_tail(core: &Core, gate: &mut Gate) -> Result<(), StoreError> {
+    let engine = core.engine()?;
+    if engine.has(Space::Meta, meta::AUDIT_TAIL)? {
+        return Ok(());
+    }
+    let Some(tail) = trail::first_link(&engine)?.filter(|(number, _)| *number > 1) else {
+        return Ok(());
+    };
+    let mut changes = Overlay::default();
+    changes.set(Space::Meta, meta::AUDIT_TAIL.to_vec(), Some(trail::fact(tail)));
+    core.commit(gate, changes)
 }
 
 /// Part of the store is gone. No job number of that part is given again: its files may be there.
@@ -134,7 +153,7 @@ pub(super) fn empty(core: &Core, gate: &mut Gate) -> Result<(), StoreError> {
         engine.clear(space)?;
     }
     let mut changes = Overlay::default();
-    for key in [meta::NEXT_JOB, meta::AUDIT_HEAD, meta::UNFINISHED] {
+    for key in [meta::NEXT_JOB, meta::AUDIT_HEAD, meta::AUDIT_TAIL, meta::UNFINISHED] {
         changes.set(Space::Meta, key.to_vec(), None);
     }
     core.commit(gate, changes)

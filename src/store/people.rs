@@ -1,22 +1,33 @@
-//! Everything but jobs as it lies on disk: queues, people, sites, sessions, tokens, audit lines
+//! People and what is about them as it lies on disk: queues, users, groups, sites, sessions, tokens
 //! and settings. See `records`.
+//!
+//! A form that grew holds its first version whole: postcard writes no frames, so the bytes are those
+//! of one long form, and an old record is the first part with nothing behind it.
 
 use super::{
-    AuditRecord, SessionRecord, TokenRecord,
-    codec::{Damage, Record},
+    SessionRecord, TokenRecord,
+    codec::{Damage, Record, form},
     keys::Space,
     records::name,
 };
 use crate::domain::{
-    Group, GroupName, Queue, QueueName, Site, Timestamp, User, UserName, UserQuota, Verb, Verbs,
-    retention::Override,
+    Group, GroupName, Queue, QueueName, RunnerId, SetUp, Site, Timestamp, User, UserName,
+    UserQuota, Verb, Verbs,
+    retention::{Lifetime, Override},
 };
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// See [`Queue`]; times in milliseconds.
+/// See [`Queue`].
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredQueue {
+    first: StoredQueue1,
+    more: QueueMore,
+}
+
+/// Version 1; times in milliseconds.
+#[derive(Serialize, Deserialize)]
+struct StoredQueue1 {
     name: String,
     description: String,
     slots: u32,
@@ -28,8 +39,65 @@ pub(super) struct StoredQueue {
     silence_timeout: u64,
 }
 
+/// What version 2 added.
+#[derive(Default, Serialize, Deserialize)]
+struct QueueMore {
+    submitters: Vec<String>,
+    runners: Vec<String>,
+    images: Option<StoredLifetime>,
+    leftovers: Option<StoredLifetime>,
+    logs: Option<StoredLifetime>,
+    records: Option<StoredLifetime>,
+    kept_bytes: Option<u64>,
+    requeue: bool,
+}
+
+/// See [`Lifetime`]; in milliseconds.
+#[derive(Serialize, Deserialize)]
+enum StoredLifetime {
+    Forever,
+    For(u64),
+}
+
+impl StoredLifetime {
+    fn of(lifetime: Lifetime) -> Self {
+        match lifetime {
+            Lifetime::Forever => Self::Forever,
+            Lifetime::For(span) => Self::For(millis(span)),
+        }
+    }
+
+    fn back(self) -> Lifetime {
+        match self {
+            Self::Forever => Lifetime::Forever,
+            Self::For(ms) => Lifetime::For(Duration::from_millis(ms)),
+        }
+    }
+}
+
+impl QueueMore {
+    fn of(queue: &Queue) -> Self {
+        let own = &queue.retention;
+        Self {
+            submitters: queue.submitters.iter().map(ToString::to_string).collect(),
+            runners: queue.runners.iter().map(ToString::to_string).collect(),
+            images: own.images.map(StoredLifetime::of),
+            leftovers: own.leftovers.map(StoredLifetime::of),
+            logs: own.logs.map(StoredLifetime::of),
+            records: own.records.map(StoredLifetime::of),
+            kept_bytes: queue.kept_bytes,
+            requeue: queue.requeue,
+        }
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
 impl Record for Queue {
     const SPACE: Space = Space::Queues;
+    const VERSION: u8 = 2;
     type Stored = StoredQueue;
 
     fn key(&self) -> Vec<u8> {
@@ -37,8 +105,7 @@ impl Record for Queue {
     }
 
     fn to_stored(&self) -> StoredQueue {
-        let millis = |span: Duration| u64::try_from(span.as_millis()).unwrap_or(u64::MAX);
-        StoredQueue {
+        let first = StoredQueue1 {
             name: self.name.to_string(),
             description: self.description.clone(),
             slots: self.slots,
@@ -48,32 +115,54 @@ impl Record for Queue {
             cap: self.cap,
             total_timeout: millis(self.total_timeout),
             silence_timeout: millis(self.silence_timeout),
-        }
+        };
+        StoredQueue { first, more: QueueMore::of(self) }
     }
 
-    fn from_stored(stored: StoredQueue) -> Result<Self, Damage> {
+    fn from_stored(StoredQueue { first, more }: StoredQueue) -> Result<Self, Damage> {
+        let submitters = more.submitters.iter().map(|g| name(GroupName::new(g)));
+        let runners = more.runners.iter().map(|r| name(RunnerId::new(r)));
         Ok(Self {
-            name: name(QueueName::new(&stored.name))?,
-            description: stored.description,
-            slots: stored.slots,
-            priority: stored.priority,
-            paused: stored.paused,
-            launch: stored.launch,
-            cap: stored.cap,
-            total_timeout: Duration::from_millis(stored.total_timeout),
-            silence_timeout: Duration::from_millis(stored.silence_timeout),
-            submitters: Vec::new(),
-            runners: Vec::new(),
-            retention: Override::default(),
-            kept_bytes: None,
-            requeue: false,
+            name: name(QueueName::new(&first.name))?,
+            description: first.description,
+            slots: first.slots,
+            priority: first.priority,
+            paused: first.paused,
+            launch: first.launch,
+            cap: first.cap,
+            total_timeout: Duration::from_millis(first.total_timeout),
+            silence_timeout: Duration::from_millis(first.silence_timeout),
+            submitters: submitters.collect::<Result<_, _>>()?,
+            runners: runners.collect::<Result<_, _>>()?,
+            retention: Override {
+                images: more.images.map(StoredLifetime::back),
+                leftovers: more.leftovers.map(StoredLifetime::back),
+                logs: more.logs.map(StoredLifetime::back),
+                records: more.records.map(StoredLifetime::back),
+            },
+            kept_bytes: more.kept_bytes,
+            requeue: more.requeue,
         })
+    }
+
+    fn older(version: u8, body: &[u8]) -> Result<Self, Damage> {
+        match version {
+            1 => Self::from_stored(StoredQueue { first: form(body)?, more: QueueMore::default() }),
+            other => Err(Damage::Version(other)),
+        }
     }
 }
 
 /// See [`User`].
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredUser {
+    first: StoredUser1,
+    more: UserMore,
+}
+
+/// Version 1.
+#[derive(Serialize, Deserialize)]
+struct StoredUser1 {
     name: String,
     full_name: String,
     mail: String,
@@ -88,8 +177,18 @@ pub(super) struct StoredUser {
     last_login: Option<i64>,
 }
 
+/// What version 2 added; of a link to set a password its hash and its end.
+#[derive(Default, Serialize, Deserialize)]
+struct UserMore {
+    running: Option<u32>,
+    queued: Option<u32>,
+    bytes: Option<u64>,
+    setup: Option<([u8; 32], i64)>,
+}
+
 impl Record for User {
     const SPACE: Space = Space::Users;
+    const VERSION: u8 = 2;
     type Stored = StoredUser;
 
     fn key(&self) -> Vec<u8> {
@@ -97,7 +196,7 @@ impl Record for User {
     }
 
     fn to_stored(&self) -> StoredUser {
-        StoredUser {
+        let first = StoredUser1 {
             name: self.name.to_string(),
             full_name: self.full_name.clone(),
             mail: self.mail.clone(),
@@ -110,27 +209,38 @@ impl Record for User {
             verbs: words(self.verbs),
             created: self.created.as_millis(),
             last_login: self.last_login.map(Timestamp::as_millis),
-        }
+        };
+        let UserQuota { running, queued, bytes } = self.quota;
+        let setup = self.setup.map(|link| (link.hash, link.until.as_millis()));
+        StoredUser { first, more: UserMore { running, queued, bytes, setup } }
     }
 
-    fn from_stored(stored: StoredUser) -> Result<Self, Damage> {
-        let groups = stored.groups.iter().map(|g| name(GroupName::new(g)));
+    fn from_stored(StoredUser { first, more }: StoredUser) -> Result<Self, Damage> {
+        let groups = first.groups.iter().map(|g| name(GroupName::new(g)));
+        let link = |(hash, until)| SetUp { hash, until: Timestamp::from_millis(until) };
         Ok(Self {
-            name: name(UserName::new(&stored.name))?,
-            full_name: stored.full_name,
-            mail: stored.mail,
-            password_hash: stored.password_hash,
-            active: stored.active,
-            staff: stored.staff,
-            superuser: stored.superuser,
-            must_set_password: stored.must_set_password,
+            name: name(UserName::new(&first.name))?,
+            full_name: first.full_name,
+            mail: first.mail,
+            password_hash: first.password_hash,
+            active: first.active,
+            staff: first.staff,
+            superuser: first.superuser,
+            must_set_password: first.must_set_password,
             groups: groups.collect::<Result<_, _>>()?,
-            verbs: verbs(&stored.verbs),
-            created: Timestamp::from_millis(stored.created),
-            last_login: stored.last_login.map(Timestamp::from_millis),
-            quota: UserQuota::default(),
-            setup: None,
+            verbs: verbs(&first.verbs),
+            created: Timestamp::from_millis(first.created),
+            last_login: first.last_login.map(Timestamp::from_millis),
+            quota: UserQuota { running: more.running, queued: more.queued, bytes: more.bytes },
+            setup: more.setup.map(link),
         })
+    }
+
+    fn older(version: u8, body: &[u8]) -> Result<Self, Damage> {
+        match version {
+            1 => Self::from_stored(StoredUser { first: form(body)?, more: UserMore::default() }),
+            other => Err(Damage::Version(other)),
+        }
     }
 }
 
@@ -275,67 +385,6 @@ impl Record for TokenRecord {
     }
 }
 
-/// An audit line with its number and the hash of the line before it, so that a line that was
-/// changed or taken out shows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct AuditLine {
-    /// Its number, counted from 1.
-    pub(super) number: u64,
-    /// SHA-256 of the encoded line before it; zeros for the first.
-    pub(super) before: [u8; 32],
-    /// The line.
-    pub(super) record: AuditRecord,
-}
-
-/// See [`AuditLine`].
-#[derive(Serialize, Deserialize)]
-pub(super) struct StoredAudit {
-    number: u64,
-    before: [u8; 32],
-    at: i64,
-    actor: String,
-    peer: String,
-    action: String,
-    object: String,
-    detail: String,
-}
-
-impl Record for AuditLine {
-    const SPACE: Space = Space::Audit;
-    type Stored = StoredAudit;
-
-    fn key(&self) -> Vec<u8> {
-        self.number.to_be_bytes().into()
-    }
-
-    fn to_stored(&self) -> StoredAudit {
-        let line = &self.record;
-        StoredAudit {
-            number: self.number,
-            before: self.before,
-            at: line.at.as_millis(),
-            actor: line.actor.clone(),
-            peer: line.peer.clone(),
-            action: line.action.clone(),
-            object: line.object.clone(),
-            detail: line.detail.clone(),
-        }
-    }
-
-    fn from_stored(stored: StoredAudit) -> Result<Self, Damage> {
-        let record = AuditRecord {
-            at: Timestamp::from_millis(stored.at),
-            actor: stored.actor,
-            peer: stored.peer,
-            action: stored.action,
-            object: stored.object,
-            detail: stored.detail,
-            request: String::new(),
-        };
-        Ok(Self { number: stored.number, before: stored.before, record })
-    }
-}
-
 /// A setting.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Setting {
@@ -369,4 +418,10 @@ fn words(verbs: Verbs) -> Vec<String> {
 /// A word that this program does not know grants nothing.
 fn verbs(words: &[String]) -> Verbs {
     words.iter().filter_map(|w| Verb::from_word(w)).collect()
+}
+
+/// A user as version 1 wrote one.
+#[cfg(test)]
+pub(super) fn user_1(user: &User) -> Vec<u8> {
+    super::codec::seal(1, &user.to_stored().first).unwrap_or_default()
 }

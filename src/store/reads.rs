@@ -7,7 +7,8 @@ use super::{
     engine::{Engine, Pair},
     keys::{self, Dim, Space},
     overlay::whole,
-    people::{AuditLine, Setting},
+    people::Setting,
+    trail::AuditLine,
     tx::{decode_at, log_damage},
     writer::Reply,
 };
@@ -206,8 +207,13 @@ impl Store {
     }
 
     pub(super) fn all<R: Record>(&self) -> Result<Vec<R>, StoreError> {
+        self.beginning(&[])
+    }
+
+    /// The records whose keys begin with `prefix`, in order.
+    pub(super) fn beginning<R: Record>(&self, prefix: &[u8]) -> Result<Vec<R>, StoreError> {
         let engine = self.core().engine()?;
-        let pairs = engine.prefix(R::SPACE, &[])?;
+        let pairs = engine.prefix(R::SPACE, prefix)?;
         pairs.filter_map(|pair| pair.and_then(|p| self.read(&engine, p)).transpose()).collect()
     }
 
@@ -226,7 +232,11 @@ impl Store {
             .collect()
     }
 
-    fn read<R: Record>(&self, engine: &Engine, pair: Pair) -> Result<Option<R>, StoreError> {
+    pub(super) fn read<R: Record>(
+        &self,
+        engine: &Engine,
+        pair: Pair,
+    ) -> Result<Option<R>, StoreError> {
         let (key, value) = pair;
         self.decoded(engine, &key, value.to_vec())
     }

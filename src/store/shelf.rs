@@ -3,16 +3,26 @@
 
 use super::{
     Gone, Intent, Mishap, Receipt, ShelfRecord, Store, StoreError, Tx,
-    codec::{Damage, Record},
+    codec::{Damage, Record, form},
+    facets::Facets,
     keys::{self, Space},
+    overlay::Look as _,
     records::name,
 };
-use crate::domain::{JobId, Timestamp, UserName, retention::Class};
+use crate::domain::{JobId, Tag, Timestamp, UserName, retention::Class};
 use serde::{Deserialize, Serialize};
 
-/// See [`ShelfRecord`]; times in milliseconds.
+/// See [`ShelfRecord`] and, for forms that grew, `people`.
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredShelf {
+    first: StoredShelf1,
+    /// What version 2 added.
+    tags: Vec<String>,
+}
+
+/// Version 1; times in milliseconds.
+#[derive(Serialize, Deserialize)]
+struct StoredShelf1 {
     job: u64,
     pinned: Option<(String, i64)>,
     keep_until: Option<i64>,
@@ -46,6 +56,7 @@ fn id(number: u64) -> Result<JobId, Damage> {
 
 impl Record for ShelfRecord {
     const SPACE: Space = Space::Shelves;
+    const VERSION: u8 = 2;
     type Stored = StoredShelf;
 
     fn key(&self) -> Vec<u8> {
@@ -53,7 +64,7 @@ impl Record for ShelfRecord {
     }
 
     fn to_stored(&self) -> StoredShelf {
-        StoredShelf {
+        let first = StoredShelf1 {
             job: self.job.get(),
             pinned: self.pinned.as_ref().map(|(by, at)| (by.to_string(), at.as_millis())),
             keep_until: self.keep_until.map(Timestamp::as_millis),
@@ -62,10 +73,11 @@ impl Record for ShelfRecord {
             logs_gone: self.logs_gone.as_ref().map(StoredGone::of),
             verified: self.verified.map(Timestamp::as_millis),
             damage: self.damage.clone(),
-        }
+        };
+        StoredShelf { first, tags: self.tags.iter().map(ToString::to_string).collect() }
     }
 
-    fn from_stored(stored: StoredShelf) -> Result<Self, Damage> {
+    fn from_stored(StoredShelf { first: stored, tags }: StoredShelf) -> Result<Self, Damage> {
         let pinned = |(by, at): (String, i64)| -> Result<_, Damage> {
             Ok((name(UserName::new(&by))?, Timestamp::from_millis(at)))
         };
@@ -78,8 +90,15 @@ impl Record for ShelfRecord {
             logs_gone: stored.logs_gone.map(StoredGone::back),
             verified: stored.verified.map(Timestamp::from_millis),
             damage: stored.damage,
-            tags: Vec::new(),
+            tags: tags.iter().map(|tag| name(Tag::new(tag))).collect::<Result<_, _>>()?,
         })
+    }
+
+    fn older(version: u8, body: &[u8]) -> Result<Self, Damage> {
+        match version {
+            1 => Self::from_stored(StoredShelf { first: form(body)?, tags: Vec::new() }),
+            other => Err(Damage::Version(other)),
+        }
     }
 }
 
@@ -279,12 +298,19 @@ impl Tx<'_> {
         Ok(found.unwrap_or_else(|| ShelfRecord::new(job)))
     }
 
-    /// Writes what retention knows of a job.
+    /// Writes what retention knows of a job; the job's row follows.
     ///
     /// # Errors
     /// When the record cannot be encoded.
     pub fn put_shelf(&mut self, shelf: &ShelfRecord) -> Result<(), StoreError> {
-        self.put(shelf)
+        self.put(shelf)?;
+        let row = self.look(Space::Facets, &keys::job_key(shelf.job))?;
+        match row.as_deref().map(Facets::decode) {
+            // A job that is not there has no row; when it comes, it looks here.
+            None => Ok(()),
+            Some(Ok(row)) if row.shows(shelf) => Ok(()),
+            Some(_) => self.refresh_row(shelf.job),
+        }
     }
 
     /// Notes that a deletion begins.

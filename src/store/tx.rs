@@ -1,23 +1,22 @@
 //! What a change may do: read (its own writes included) and write, all of it or nothing.
 
 use super::{
-    AuditRecord, SessionRecord, StoreError, TokenRecord,
+    SessionRecord, ShelfRecord, StoreError, TokenRecord,
     codec::{self, Damage, Record},
     engine::Engine,
     facets::Facets,
     keys::{self, Dim, Space, meta},
     overlay::{Look, Overlay, whole},
-    people::{AuditLine, Setting},
+    people::Setting,
 };
 use crate::domain::{
-    Group, GroupName, Job, JobId, Queue, QueueName, Site, StateKind, Timestamp, User, UserName,
+    Group, GroupName, Job, JobId, Queue, QueueName, Site, StateKind, User, UserName,
 };
-use sha2::{Digest as _, Sha256};
 use std::collections::BTreeSet;
 
 /// A transaction: reads see its own writes; nothing is visible to others before it is committed.
 pub struct Tx<'a> {
-    engine: &'a Engine,
+    pub(super) engine: &'a Engine,
     /// What the changes before this one in the same group have written.
     group: &'a Overlay,
     mine: Overlay,
@@ -54,15 +53,8 @@ impl<'a> Tx<'a> {
     /// # Errors
     /// When the record cannot be encoded.
     pub fn put_job(&mut self, job: &Job) -> Result<(), StoreError> {
-        let row = Facets::of(job);
-        let bytes = row.encode();
-        let key = keys::job_key(job.id);
-        if self.look(Space::Facets, &key)?.as_deref() != Some(&bytes) {
-            self.drop_derived(job.id)?;
-            self.number_is_taken(job.id)?;
-            self.add_derived(job.id, &row)?;
-            self.mine.set(Space::Facets, key.to_vec(), Some(bytes));
-        }
+        let shelf = self.shelf(job.id)?;
+        self.put_row(job, &shelf)?;
         self.put(job)
     }
 
@@ -223,44 +215,6 @@ impl<'a> Tx<'a> {
         Ok(false)
     }
 
-    /// Appends to the audit trail.
-    ///
-    /// # Errors
-    /// When the record cannot be encoded.
-    pub fn append_audit(&mut self, record: &AuditRecord) -> Result<(), StoreError> {
-        let (number, before) = self.audit_head()?;
-        let line = AuditLine { number, before, record: record.clone() };
-        let mut head = number.saturating_add(1).to_be_bytes().to_vec();
-        head.extend_from_slice(&Sha256::digest(codec::encode(&line)?));
-        self.mine.set(Space::Meta, meta::AUDIT_HEAD.to_vec(), Some(head));
-        self.put(&line)
-    }
-
-    /// Removes the oldest audit lines that are from before `before`, at most `most`; says how many.
-    /// The chain goes on from what was removed last.
-    ///
-    /// # Errors
-    /// When the store cannot be read.
-    pub fn trim_audit(&mut self, before: Timestamp, most: usize) -> Result<u64, StoreError> {
-        let mut removed = 0;
-        let mut old = Vec::new();
-        for pair in self.engine.prefix(Space::Audit, &[])?.take(most) {
-            old.push(pair?.0.to_vec());
-        }
-        for key in old {
-            let Some(line) = self.record::<AuditLine>(&key)?.filter(|l| l.record.at < before)
-            else {
-                break;
-            };
-            let mut tail = line.number.saturating_add(1).to_be_bytes().to_vec();
-            tail.extend_from_slice(&Sha256::digest(codec::encode(&line)?));
-            self.put_meta(meta::AUDIT_TAIL, Some(tail));
-            self.remove(Space::Audit, &key)?;
-            removed += 1;
-        }
-        Ok(removed)
-    }
-
     /// A setting as this transaction sees it.
     ///
     /// # Errors
@@ -297,18 +251,27 @@ impl Tx<'_> {
     }
 
     pub(super) fn put<R: Record>(&mut self, record: &R) -> Result<(), StoreError> {
-        let (key, bytes) = (record.key(), codec::encode(record)?);
-        self.remove(R::SPACE, &key)?;
+        self.put_bytes(R::SPACE, record.key(), codec::encode(record)?)
+    }
+
+    /// Writes an encoded record, in pieces if it is long.
+    pub(super) fn put_bytes(
+        &mut self,
+        space: Space,
+        key: Vec<u8>,
+        bytes: Vec<u8>,
+    ) -> Result<(), StoreError> {
+        self.remove(space, &key)?;
         let place = match codec::cut(&bytes)? {
             None => bytes,
             Some((place, parts)) => {
                 for (n, part) in (0..).zip(parts) {
-                    self.mine.set(Space::Parts, keys::part_key(R::SPACE, &key, n), Some(part));
+                    self.mine.set(Space::Parts, keys::part_key(space, &key, n), Some(part));
                 }
                 place
             }
         };
-        self.mine.set(R::SPACE, key, Some(place));
+        self.mine.set(space, key, Some(place));
         Ok(())
     }
 
@@ -322,14 +285,46 @@ impl Tx<'_> {
         Ok(true)
     }
 
-    /// Moves what stands in a place into quarantine. Of a job, its indexes and counters go too.
+    /// Moves what stands in a place into quarantine. Of a job, its indexes and counters go too; of a
+    /// shelf, the job's row forgets it. What a damaged line of the audit trail was counted under
+    /// nobody can read any more: its entries stay, readers skip them and fsck finds them.
     pub(super) fn put_aside(&mut self, space: Space, key: &[u8]) -> Result<(), StoreError> {
         let Some(value) = self.look(space, key)? else { return Ok(()) };
-        if let (Space::Jobs, Some(id)) = (space, keys::number(key).and_then(JobId::new)) {
+        let job = keys::number(key).and_then(JobId::new);
+        if let (Space::Jobs, Some(id)) = (space, job) {
             self.drop_derived(id)?;
         }
         self.remove(space, key)?;
         self.mine.set(Space::Quarantine, keys::quarantine_key(space, key), Some(value));
+        if let (Space::Shelves, Some(id)) = (space, job) {
+            self.refresh_row(id)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a job's row anew, after its shelf has changed.
+    pub(super) fn refresh_row(&mut self, id: JobId) -> Result<(), StoreError> {
+        let Some(job) = self.job(id)? else { return Ok(()) };
+        let shelf = self.shelf(id)?;
+        self.put_row(&job, &shelf)
+    }
+
+    /// Writes a job's row, and where they change its index entries and counts.
+    fn put_row(&mut self, job: &Job, shelf: &ShelfRecord) -> Result<(), StoreError> {
+        let row = Facets::of(job, shelf);
+        let bytes = row.encode();
+        let key = keys::job_key(job.id);
+        let old = self.look(Space::Facets, &key)?;
+        if old.as_deref() == Some(&bytes) {
+            return Ok(());
+        }
+        let old = old.as_deref().map(Facets::decode);
+        if !old.is_some_and(|old| old.is_ok_and(|old| old.terms() == row.terms())) {
+            self.drop_derived(job.id)?;
+            self.number_is_taken(job.id)?;
+            self.add_derived(job.id, &row)?;
+        }
+        self.mine.set(Space::Facets, key.to_vec(), Some(bytes));
         Ok(())
     }
 
@@ -362,15 +357,15 @@ impl Tx<'_> {
         row.counter_keys().into_iter().try_for_each(|counter| self.bump(counter, 1))
     }
 
-    fn note(&mut self, entry: Vec<u8>) {
+    pub(super) fn note(&mut self, entry: Vec<u8>) {
         self.mine.set(Space::Index, entry, Some(Vec::new()));
     }
 
-    fn forget(&mut self, entry: Vec<u8>) {
+    pub(super) fn forget(&mut self, entry: Vec<u8>) {
         self.mine.set(Space::Index, entry, None);
     }
 
-    fn bump(&mut self, counter: Vec<u8>, by: i64) -> Result<(), StoreError> {
+    pub(super) fn bump(&mut self, counter: Vec<u8>, by: i64) -> Result<(), StoreError> {
         let now = self.counter(&counter)?.saturating_add_signed(by);
         let value = (now > 0).then(|| now.to_be_bytes().to_vec());
         self.mine.set(Space::Counters, counter, value);
@@ -392,26 +387,31 @@ impl Tx<'_> {
         self.mine.set(Space::Meta, key.to_vec(), value);
     }
 
-    fn audit_head(&self) -> Result<(u64, [u8; 32]), StoreError> {
-        let head = self.look(Space::Meta, meta::AUDIT_HEAD)?;
-        Ok(head.as_deref().and_then(keys::chained).unwrap_or((1, [0; 32])))
+    pub(super) fn hashes_of(&self, dim: Dim, user: &UserName) -> Result<Vec<[u8; 32]>, StoreError> {
+        let prefix = keys::index_prefix(dim, user.as_str());
+        let found = self.keys(Space::Index, &prefix)?;
+        Ok(found.iter().filter_map(|key| key.get(prefix.len()..)?.try_into().ok()).collect())
     }
 
-    fn hashes_of(&self, dim: Dim, user: &UserName) -> Result<Vec<[u8; 32]>, StoreError> {
-        let prefix = keys::index_prefix(dim, user.as_str());
+    /// The keys of a space that begin with `prefix`, as this transaction sees them.
+    pub(super) fn keys(
+        &self,
+        space: Space,
+        prefix: &[u8],
+    ) -> Result<BTreeSet<Vec<u8>>, StoreError> {
         let mut found = BTreeSet::new();
-        for pair in self.engine.prefix(Space::Index, &prefix)? {
+        for pair in self.engine.prefix(space, prefix)? {
             found.insert(pair?.0.to_vec());
         }
         for layer in [self.group, &self.mine] {
-            for (key, value) in layer.prefix(Space::Index, &prefix) {
+            for (key, value) in layer.prefix(space, prefix) {
                 match value {
                     Some(_) => found.insert(key.to_vec()),
                     None => found.remove(key),
                 };
             }
         }
-        Ok(found.iter().filter_map(|key| key.get(prefix.len()..)?.try_into().ok()).collect())
+        Ok(found)
     }
 }
 

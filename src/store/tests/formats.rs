@@ -7,7 +7,7 @@ use crate::store::{
     keys,
     keys::{Dim, Space, meta},
     overlay::Overlay,
-    salvage,
+    people, salvage,
 };
 use data_encoding::HEXLOWER;
 use std::path::Path;
@@ -39,7 +39,7 @@ fn format_1() -> Overlay {
         old.set(Space::Counters, key, Some(count.to_be_bytes().to_vec()));
     }
     let user = user("ann");
-    old.set(Space::Users, b"ann".to_vec(), Some(codec::encode(&user).unwrap()));
+    old.set(Space::Users, b"ann".to_vec(), Some(people::user_1(&user)));
     let session = session(1, &ann());
     old.set(Space::Sessions, vec![1; 32], Some(codec::encode(&session).unwrap()));
     old.set(Space::Meta, meta::FORMAT.to_vec(), Some(1u32.to_be_bytes().to_vec()));
@@ -72,13 +72,19 @@ fn load(dir: &Path, text: &str) {
     engine.sync().unwrap();
 }
 
+/// A store as an older program left it.
+fn fixture_of(format: u32) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store");
+    std::fs::read_to_string(path.join(format!("format-{format}.txt"))).unwrap()
+}
+
 fn fixture() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store/format-1.txt");
     if std::env::var_os("IMG_WRITE_FIXTURES").is_some() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(&path, dump(&format_1())).unwrap();
     }
-    std::fs::read_to_string(path).unwrap()
+    fixture_of(1)
 }
 
 #[test]
@@ -106,6 +112,90 @@ fn a_store_of_format_1_is_upgraded_and_holds_everything_it_held() {
 #[test]
 fn the_fixture_of_format_1_is_what_format_1_wrote() {
     assert_eq!(fixture(), dump(&format_1()));
+}
+
+/// What the store of format 3 holds beside what [`fill`] writes: marks of two jobs, a deletion
+/// under way, a receipt, seven audit lines of which the first two were trimmed.
+fn format_3(dir: &Path) -> (Store, crate::store::OpenReport) {
+    let db = dir.join("db");
+    load(&db, &fixture_of(3));
+    Store::open(&db).unwrap()
+}
+
+#[test]
+fn a_store_of_format_3_is_upgraded_and_old_records_read_with_what_was_usual_then() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, report) = format_3(dir.path());
+    assert_eq!((report.upgraded_from, report.quarantined), (Some(3), 0));
+    assert_eq!(findings(&store), [""; 0]);
+    for job in old_jobs() {
+        assert_eq!(store.job(job.id).unwrap(), Some(job));
+    }
+    let web = QueueName::new("web").unwrap();
+    let standard = crate::domain::Queue::standard(web.clone(), "pages");
+    assert_eq!(store.queue(&web).unwrap(), Some(standard));
+    assert_eq!(store.user(&ann()).unwrap(), Some(user("ann")));
+    assert_eq!((store.groups().unwrap().len(), store.sites().unwrap().len()), (4, 1));
+    assert_eq!(store.tokens_of(&ann()).unwrap().len(), 3);
+    let marked = store.shelf(id(3)).unwrap();
+    assert_eq!((marked.pinned, marked.damage.len()), (Some((ann(), at(5))), 1));
+    assert_eq!(marked.tags, []);
+    assert_eq!(store.shelf(id(4)).unwrap().logs_gone.unwrap().run, 2);
+    assert_eq!((store.intents().unwrap().len(), store.receipts().unwrap().len()), (1, 1));
+    assert_eq!(store.audit(9).unwrap(), [7, 6, 5, 4, 3].map(audit));
+    assert_eq!(store.audit_counts().unwrap().total, 5);
+    let page = store.rows(&crate::store::RowQuery { limit: 9, ..Default::default() }).unwrap();
+    assert_eq!((page.total, page.facets.pinned), (5, (4, 1)));
+    assert_eq!((page.facets.files, page.bytes), ((1, 4), 4 * 7 << 40));
+}
+
+#[test]
+fn a_trail_goes_on_with_lines_of_a_newer_version_and_stays_whole() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, _) = format_3(dir.path());
+    let newer = crate::store::AuditRecord { request: "r-1".into(), ..audit(8) };
+    let line = newer.clone();
+    put(&store, move |tx| tx.append_audit(&line));
+    let check = store.verify_audit().unwrap();
+    assert_eq!(check.broken, [""; 0]);
+    assert_eq!((check.lines, check.first, check.last), (6, 3, 8));
+    assert_eq!(store.audit(1).unwrap(), [newer]);
+    assert_eq!(store.write_blocking(|tx| tx.trim_audit(at(6), 99)).unwrap(), 3);
+    assert_eq!(store.verify_audit().unwrap().broken, [""; 0]);
+    assert_eq!(findings(&store), [""; 0]);
+}
+
+#[test]
+fn a_trimmed_trail_is_whole_after_it_was_carried_away_and_brought_back() {
+    let dir = tempfile::tempdir().unwrap();
+    let (first, _) = format_3(dir.path());
+    let bytes = exported(&first);
+    let (_other, second) = store();
+    second.import(&mut bytes.as_slice()).unwrap();
+    assert_eq!(exported(&second), bytes);
+    assert_eq!(findings(&second), [""; 0]);
+    put(&second, |tx| tx.append_audit(&audit(8)));
+    let check = second.verify_audit().unwrap();
+    assert_eq!((check.first, check.last, check.broken), (3, 8, vec![]));
+    second.write_blocking(|tx| tx.trim_audit(at(99), 99)).unwrap();
+    let (_third, third) = store();
+    third.import(&mut exported(&second).as_slice()).unwrap();
+    put(&third, |tx| tx.append_audit(&audit(9)));
+    let check = third.verify_audit().unwrap();
+    assert_eq!((check.first, check.last, check.broken), (9, 9, vec![]), "no number comes twice");
+}
+
+#[test]
+fn a_store_that_was_restored_without_its_trail_s_beginning_begins_it_with_its_oldest_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("db");
+    let tail = HEXLOWER.encode(meta::AUDIT_TAIL);
+    let text: Vec<String> =
+        fixture_of(3).lines().filter(|l| !l.contains(&tail)).map(|l| format!("{l}\n")).collect();
+    load(&db, &text.concat());
+    let (store, _) = Store::open(&db).unwrap();
+    assert_eq!(store.verify_audit().unwrap().broken, [""; 0]);
+    assert_eq!(findings(&store), [""; 0]);
 }
 
 #[test]

@@ -1,10 +1,13 @@
 //! What must hold of the store, whatever happens to its process and its disk.
 
+mod audit;
 mod crash;
 mod disk;
 mod formats;
 mod paging;
 mod records;
+mod roster;
+mod rows;
 
 use super::{AuditRecord, SessionRecord, Store, StoreError, TokenRecord, Tx};
 use crate::domain::{

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use std::collections::BTreeMap;
 
 /// Changes bytes behind the store's back.
-fn tamper(store: &Store, space: Space, key: &[u8], change: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn tamper(store: &Store, space: Space, key: &[u8], change: impl FnOnce(&mut Vec<u8>)) {
     let engine = store.core().engine().unwrap();
     let mut value = engine.get(space, key).unwrap().unwrap();
     change(&mut value);
@@ -219,11 +219,11 @@ fn a_damaged_user_in_a_transaction_reads_as_nothing_and_can_be_written_anew() {
 fn a_changed_audit_line_is_found_and_repair_does_not_hide_it() {
     let (_dir, store) = store();
     fill(&store);
-    let line = crate::store::people::AuditLine { number: 2, before: [7; 32], record: audit(66) };
+    let line = crate::store::trail::AuditLine { number: 2, before: [7; 32], record: audit(66) };
     let forged = crate::store::codec::encode(&line).unwrap();
     tamper(&store, Space::Audit, &2u64.to_be_bytes(), |bytes| *bytes = forged);
     let found = findings(&store);
-    assert!(found.iter().any(|f| f.contains("audit trail was changed")), "{found:?}");
+    assert!(found.iter().any(|f| f.contains("audit trail is broken")), "{found:?}");
     assert!(store.fsck(true).unwrap().rebuilt);
     assert!(!findings(&store).is_empty());
 }
