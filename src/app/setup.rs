@@ -116,7 +116,7 @@ impl App {
             AppError::NotFound(_) => used_up(),
             other => other,
         })?;
-        let max_age = self.settings().session_absolute;
+        let max_age = self.live().session_absolute;
         Ok(SignedIn { cookie, only_set_password: false, max_age })
     }
 }

@@ -143,7 +143,7 @@ fn object(entry: &Entry, on: bool) -> Object {
         .with("missing", program(false))
         .with("builds", Value::words_of(builds))
         .with("pairs", Value::Number(i64::try_from(pairs).unwrap_or(i64::MAX)))
-        .with("errors", Value::Nothing)
+        .with("errors", Value::words_of(&entry.errors))
 }
 
 fn origin(origin: &Origin) -> String {
