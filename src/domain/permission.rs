@@ -122,6 +122,12 @@ impl Verb {
         Self::ALL.iter().copied().find(|v| v.as_str() == word)
     }
 
+    /// True if an API token can be of use with it: the others open pages of the Admin tab, which
+    /// tokens never do.
+    pub fn is_for_tokens(self) -> bool {
+        self <= Self::ChangeJobs
+    }
+
     fn bit(self) -> u64 {
         1 << (self as u64)
     }

@@ -109,8 +109,7 @@ fn saved_text(model: &str, saved: Saved, key: &str) -> String {
 fn acted_text(model: &str, action: &str, done: u64) -> String {
     let Some(model) = admin::model(model) else { return String::new() };
     let label = model.action(action).map_or("Done", |a| a.label);
-    let many = if done == 1 { model.one.to_owned() } else { model.many.to_lowercase() };
-    format!("{label}: done for {done} {many}.")
+    format!("{label}: done for {done} {}.", model.several(done))
 }
 
 const PLAIN: [(&str, Notice); 8] = [

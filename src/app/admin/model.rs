@@ -408,6 +408,11 @@ impl From<Denied> for Refusal {
 }
 
 impl Model {
+    /// So many of them: "1 queue", "2 queues".
+    pub fn several(&self, count: u64) -> String {
+        if count == 1 { self.one.to_owned() } else { format!("{}s", self.one) }
+    }
+
     /// Every field of its form.
     pub fn fields(&self) -> impl Iterator<Item = &'static Field> {
         self.fieldsets.iter().flat_map(|set| set.fields)

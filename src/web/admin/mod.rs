@@ -94,7 +94,7 @@ fn no_such(model: &Model, key: &str) -> WebError {
     let shown: String = key.chars().take(60).collect();
     let message = format!("there is no {} `{shown}`, or not any more", model.one);
     WebError::new(StatusCode::NOT_FOUND, "Not found", message)
-        .way_out(WayOut { label: format!("All {}", model.many.to_lowercase()).into(), url: format!("/admin/{}", model.id) })
+        .way_out(WayOut { label: format!("All {}", model.several(2)).into(), url: format!("/admin/{}", model.id) })
 }
 
 #[cfg(test)]

@@ -237,7 +237,7 @@ fn scope_field(problems: &[Problem], verbs: Verbs) -> Markup {
     html! {
         fieldset class=(class) id=(field.id) tabindex="-1" {
             legend { (field.label) }
-            @for verb in verbs.iter() {
+            @for verb in verbs.iter().filter(|v| v.is_for_tokens()) {
                 label {
                     input type="checkbox" name="scope" value=(verb.as_str())
                         checked[matches!(verb, Verb::ViewJobs | Verb::Submit)];

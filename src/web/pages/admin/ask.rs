@@ -67,8 +67,7 @@ impl ActPage<'_> {
 }
 
 fn many(model: &Model, count: u64) -> String {
-    let word = if count == 1 { model.one.to_owned() } else { model.many.to_lowercase() };
-    format!("{} {word}", human::grouped(count))
+    format!("{} {}", human::grouped(count), model.several(count))
 }
 
 fn framed(f: &Frame, model: &'static Model, title: &str, body: Markup) -> Markup {

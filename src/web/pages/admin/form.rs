@@ -4,6 +4,7 @@ use super::{
     super::{
         field::{Field as Around, id, summary},
         frame::{About, Frame, Tab, csrf, icon, page},
+        head::fact,
         logline::plain,
     },
     address::object_url,
@@ -156,10 +157,13 @@ fn sets(p: &FormPage, verbs: Verbs, writes: bool) -> Markup {
             @if set.fields.iter().any(|field| there(&field)) {
                 fieldset {
                     legend { (set.title) }
-                    @for field in set.fields.iter().filter(there) {
-                        @if writes && field.editable(p.adding()) { (control(p, field, verbs)) }
-                        @else { (shown(p, field)) }
+                    @let edits = |field: &Field| writes && field.editable(p.adding());
+                    @let (control_fields, shown_fields): (Vec<_>, Vec<_>) =
+                        set.fields.iter().filter(there).partition(|field| edits(field));
+                    @if !shown_fields.is_empty() {
+                        dl class="facts" { @for field in shown_fields { (shown(p, field)) } }
                     }
+                    @for field in control_fields { (control(p, field, verbs)) }
                 }
             }
         }
@@ -167,12 +171,8 @@ fn sets(p: &FormPage, verbs: Verbs, writes: bool) -> Markup {
 }
 
 fn shown(p: &FormPage, field: &Field) -> Markup {
-    html! {
-        div class="field" {
-            p class="label" { (field.label) }
-            p class="readonly" { @if let Some(object) = p.object { (cell(object.cell(field.id))) } }
-        }
-    }
+    let value = p.object.map(|object| cell(object.cell(field.id)));
+    fact(field.label, value.unwrap_or_else(|| html! {}))
 }
 
 fn control(p: &FormPage, field: &Field, verbs: Verbs) -> Markup {
@@ -402,7 +402,7 @@ fn aside(p: &FormPage) -> Markup {
             h2 { (p.model.many) }
             p class="meta" { (p.model.about) }
             ul class="links" {
-                li { a href={ "/admin/" (p.model.id) } { "All " (p.model.many.to_lowercase()) } }
+                li { a href={ "/admin/" (p.model.id) } { "All " (p.model.several(2)) } }
             }
         }
     }

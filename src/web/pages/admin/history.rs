@@ -55,11 +55,12 @@ pub fn history(f: &Frame, p: &HistoryPage) -> Markup {
 fn entry(line: &crate::app::AuditRecord) -> Markup {
     html! {
         li {
-            p {
-                (human::time(line.at)) " " strong { (plain(&line.actor)) } " " (plain(&line.action))
+            span class="meta" { (human::time(line.at)) }
+            span {
+                strong { (plain(&line.actor)) } " " (plain(&line.action))
                 @if !line.peer.is_empty() { span class="meta" { " from " (plain(&line.peer)) } }
             }
-            @if !line.detail.is_empty() { p { (change_text(&line.detail)) } }
+            @if !line.detail.is_empty() { span { (change_text(&line.detail)) } }
         }
     }
 }

@@ -112,17 +112,29 @@ fn row(model: &Model, verbs: Verbs) -> Markup {
     }
 }
 
+/// The beginning of a detail; the history has it whole.
+fn short(detail: &str) -> Option<String> {
+    const SHOWN: usize = 80;
+    let cut = detail.chars().count() > SHOWN;
+    let mut text: String = detail.chars().take(SHOWN).collect();
+    if cut {
+        text.push('…');
+    }
+    Some(text).filter(|text| !text.is_empty())
+}
+
 fn recent(f: &Frame, rows: &[TrailRow]) -> Markup {
     html! {
         aside class="side" aria-label="Recent actions" {
+            p class="meta" { kbd { "Ctrl" } "+" kbd { "K" } " leads to every page and job by name." }
             h2 { "Recent actions" }
             @if rows.is_empty() { p class="meta" { "None yet." } }
             ol class="recent" {
                 @for (_, line) in rows {
                     li {
                         strong { (plain(&line.action)) } " " (plain(&line.object))
-                        @if !line.detail.is_empty() { p class="meta" { (change_text(&line.detail)) } }
-                        p class="meta" { (human::relative(line.at, f.now)) }
+                        @if let Some(text) = short(&line.detail) { p class="meta" { (change_text(&text)) } }
+                        small { (human::relative(line.at, f.now)) }
                     }
                 }
             }

@@ -105,12 +105,16 @@ fn search(p: &AdminListPage) -> Markup {
     html! {
         @if !p.model.search.is_empty() {
             form class="find" role="search" method="get" action={ "/admin/" (p.model.id) } {
-                label class="vh" for="q" { "Search " (p.model.many.to_lowercase()) }
+                label class="vh" for="q" { "Search " (p.model.several(2)) }
                 input id="q" name="q" type="search" value=(p.query.text) maxlength="100"
                     autocomplete="off" autocapitalize="none" spellcheck="false"
-                    placeholder={ "Search " (p.model.many.to_lowercase()) };
+                    placeholder={ "Search " (p.model.several(2)) };
                 @for (name, value) in pairs(p.model, &kept) {
                     input type="hidden" name=(name) value=(value);
+                }
+                @if p.model.dated && p.list.days.is_empty() && p.query.dates.is_none() {
+                    label class="vh" for="date" { "On the day" }
+                    input id="date" name="date" type="date";
                 }
                 button type="submit" { "Search" }
                 @if !p.query.text.is_empty() { a href=(list_url(p.model, &kept)) { "Clear" } }
@@ -202,9 +206,9 @@ fn nothing(p: &AdminListPage) -> Markup {
                 p { a href=(list_url(p.model, &from_start(p.query))) { "To the first page" } }
             } @else if narrowed {
                 p { "Nothing fits." }
-                p { a href={ "/admin/" (p.model.id) } { "Show all " (p.model.many.to_lowercase()) } }
+                p { a href={ "/admin/" (p.model.id) } { "Show all " (p.model.several(2)) } }
             } @else {
-                p { "There are no " (p.model.many.to_lowercase()) " yet." }
+                p { "There are no " (p.model.several(2)) " yet." }
             }
         }
     }
@@ -245,9 +249,8 @@ fn rows(f: &Frame, p: &AdminListPage) -> Markup {
                     thead {
                         tr {
                             @if !actions.is_empty() {
-                                th class="tick" scope="col" {
+                                th class="tick" scope="col" aria-label="Ticked" {
                                     input type="checkbox" data-all hidden aria-label="Tick the whole page";
-                                    span class="vh" { "Ticked" }
                                 }
                             }
                             @for column in p.model.columns { (head(p, column)) }
@@ -326,7 +329,7 @@ fn pager(p: &AdminListPage) -> Markup {
             @if let Some(total) = p.list.total {
                 span {
                     (human::grouped(total)) " "
-                    (if total == 1 { p.model.one.to_owned() } else { p.model.many.to_lowercase() })
+                    (p.model.several(total))
                     @if let Some(bytes) = p.list.bytes { ", " (human::size(bytes)) }
                 }
             }
@@ -372,7 +375,7 @@ fn aside(p: &AdminListPage) -> Markup {
 
 fn filter(p: &AdminListPage, facet: &Facet) -> Markup {
     html! {
-        @if !facet.values.is_empty() {
+        @if facet.values.iter().any(|v| v.chosen || v.count != Some(0)) {
             h3 { (facet.filter.label) }
             ul class="facets" {
                 @for value in &facet.values {
