@@ -37,6 +37,13 @@ pub struct TypeNote {
     pub hidden: bool,
 }
 
+impl TypeNote {
+    /// The label, if there is one to be read.
+    fn label(&self) -> Option<&str> {
+        self.label.as_deref().map(str::trim).filter(|label| !label.is_empty())
+    }
+}
+
 /// Notes by id; who has none is as its runner says.
 pub type TypeNotes = BTreeMap<String, TypeNote>;
 
@@ -97,29 +104,28 @@ pub(super) fn arrange(choices: &mut Choices, types: &TypeNotes, archs: &TypeNote
     for runner in &mut choices.runners {
         for kind in &mut runner.image_types {
             kind.archs.retain(|arch| !hidden(archs, arch));
-            if let Some(label) = types.get(&kind.id).and_then(|note| note.label.clone()) {
-                kind.label = label;
+            if let Some(label) = types.get(&kind.id).and_then(TypeNote::label) {
+                kind.label = label.to_owned();
             }
         }
         runner.image_types.retain(|kind| !hidden(types, &kind.id) && !kind.archs.is_empty());
-        runner.image_types.sort_by(|a, b| {
-            let place = |id: &str| types.get(id).map_or(0, |note| note.order);
-            place(&a.id).cmp(&place(&b.id)).then_with(|| a.label.cmp(&b.label))
-        });
+        runner.image_types.sort_by_cached_key(|kind| place(types, &kind.id, &kind.label));
         shown.extend(runner.image_types.iter().flat_map(|kind| kind.archs.iter().cloned()));
     }
     choices.runners.retain(|runner| !runner.image_types.is_empty());
     choices.archs = ordered_archs(shown, archs);
 }
 
+/// Where it stands in a list.
+fn place(notes: &TypeNotes, id: &str, label: &str) -> (i32, String) {
+    (notes.get(id).map_or(0, |note| note.order), label.to_lowercase())
+}
+
 fn ordered_archs(shown: BTreeSet<String>, notes: &TypeNotes) -> Vec<ArchChoice> {
-    let label = |id: &String| notes.get(id).and_then(|note| note.label.clone());
-    let choice = |id: String| ArchChoice { label: label(&id).unwrap_or_else(|| id.clone()), id };
+    let label = |id: &str| notes.get(id).and_then(TypeNote::label).unwrap_or(id).to_owned();
+    let choice = |id: String| ArchChoice { label: label(&id), id };
     let mut archs: Vec<_> = shown.into_iter().map(choice).collect();
-    archs.sort_by(|a, b| {
-        let place = |id: &str| notes.get(id).map_or(0, |note| note.order);
-        place(&a.id).cmp(&place(&b.id)).then_with(|| a.label.cmp(&b.label))
-    });
+    archs.sort_by_cached_key(|arch| place(notes, &arch.id, &arch.label));
     archs
 }
 

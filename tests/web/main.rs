@@ -10,6 +10,7 @@
 mod appliance;
 mod disk;
 mod journeys;
+mod live;
 mod logs;
 mod matrix;
 mod retention;

@@ -109,7 +109,7 @@ fn every_setting_changes_its_own_value_and_no_other() {
 }
 
 #[test]
-fn the_help_is_what_config_toml_says_of_the_same_key() {
+fn every_setting_is_a_key_of_config_toml() {
     let text = include_str!("../../../config.toml");
     let mut section = "";
     let mut named = BTreeSet::new();
