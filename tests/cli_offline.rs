@@ -73,6 +73,7 @@ fn wrong_usage_ends_with_2_and_says_what_is_valid() {
         (&["plugin", "check", "none.wasm"], "cannot read none.wasm"),
         (&["restore", "none"], "cannot read none"),
         (&["fsck", "--server", "http://localhost:1"], "works on the box itself only"),
+        (&["audit"], "Usage: img audit"),
     ] {
         let (code, said) = run(dir.path(), args);
         assert_eq!(code, 2, "{args:?}: {said}");

@@ -154,7 +154,7 @@ fn a_running_server_answers_for_its_store_and_keeps_others_off_it() {
     let output = service.cli(&["backup", path]);
     assert_eq!(code(&output), 0, "{}", said(&output));
     assert_eq!(code(&service.cli(&["backup", path])), 1, "a backup goes over no file");
-    for args in [&["fsck"][..], &["restore", path, "--replace"]] {
+    for args in [&["fsck"][..], &["audit", "verify"], &["restore", path, "--replace"]] {
         let output = service.cli(args);
         assert_eq!(code(&output), 1, "{}", said(&output));
         assert!(stderr(&output).contains("the server runs: stop it first"), "{}", said(&output));
@@ -171,6 +171,9 @@ fn without_a_server_the_store_is_backed_up_checked_and_brought_back() {
     assert_eq!(code(&output), 0, "{}", said(&output));
     assert_eq!(service.json(&["fsck"])["findings"], serde_json::json!([]));
 
+    let trail = service.json(&["audit", "verify"]);
+    assert_eq!(trail["broken"], serde_json::json!([]));
+
     let cut = service.dir.path().join("cut");
     let bytes = std::fs::read(&file).unwrap();
     std::fs::write(&cut, &bytes[..bytes.len() - 7]).unwrap();
@@ -182,6 +185,7 @@ fn without_a_server_the_store_is_backed_up_checked_and_brought_back() {
     assert_eq!(code(&output), 0, "{}", said(&output));
     assert!(service.data().join("db.old-1").is_dir());
     assert_eq!(service.json(&["fsck"])["findings"], serde_json::json!([]));
+    assert_eq!(service.json(&["audit", "verify"]), trail);
     service.spawn();
     assert!(service.json(&["jobs"])["jobs"].as_array().unwrap().is_empty());
 }

@@ -87,6 +87,9 @@ pub enum Command {
     Restore(Restore),
     /// Check the store; the server must be stopped
     Fsck(Fsck),
+    /// Look at the audit trail; the server must be stopped
+    #[command(subcommand)]
+    Audit(Audit),
     /// Manage runners
     #[command(subcommand)]
     Plugin(Plugin),
@@ -268,6 +271,13 @@ pub struct Fsck {
     /// Rebuild indexes and counters, put damaged records aside
     #[arg(long)]
     pub repair: bool,
+}
+
+/// `img audit`
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Say whether a line was changed, taken out or put in since the oldest one was written
+    Verify,
 }
 
 /// `img plugin`

@@ -1,9 +1,10 @@
 //! The command line: `img serve`, and everything else as a client of it. Commands that only read
 //! or ask go through the API, on the local socket unless a server is named; those that need the
-//! store itself (`restore`, `fsck`, and some others when no server runs) open it directly.
+//! store itself (`restore`, `fsck`, `audit`, and some others when no server runs) open it directly.
 #![warn(missing_docs)]
 
 mod args;
+mod audit;
 mod backup;
 mod cleanup;
 mod client;

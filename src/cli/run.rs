@@ -2,8 +2,8 @@
 
 use super::{
     CliError,
-    args::{Cli, Command, Global, Plugin, User},
-    backup, cleanup, download, jobs, keep, log, plugins, show, submit, terminal, user,
+    args::{Audit, Cli, Command, Global, Plugin, User},
+    audit, backup, cleanup, download, jobs, keep, log, plugins, show, submit, terminal, user,
 };
 use crate::{config::Config, web::api::types::VersionJson};
 use clap::{CommandFactory as _, Parser as _};
@@ -55,6 +55,7 @@ fn run(cli: Cli, serve: impl FnOnce(Config) -> anyhow::Result<()>) -> Result<(),
         Command::Backup(args) => backup::backup(global, &args),
         Command::Restore(args) => backup::restore(global, &args),
         Command::Fsck(args) => backup::fsck(global, &args),
+        Command::Audit(Audit::Verify) => audit::verify(global),
         Command::Plugin(Plugin::List) => block_on(plugins::list(global)),
         Command::Plugin(Plugin::Check(args)) => plugins::check(global, &args),
         Command::Version => block_on(version(global)),

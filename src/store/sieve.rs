@@ -49,32 +49,44 @@ pub(super) struct Sieve<'a> {
 /// A text in small letters.
 struct Text {
     text: Vec<u8>,
-    /// Its first letter, small and large.
-    first: (u8, u8),
+    /// Where its rarest letter stands in it, and that letter, small and large.
+    anchor: (usize, u8, u8),
     tag: Option<u32>,
     number: Option<JobId>,
 }
 
 impl Text {
     /// A blank text wants everything.
-    fn new(text: &str, tags: &Words) -> Option<Self> {
+    fn new(text: &str, table: &Table) -> Option<Self> {
         let text = text.trim().to_ascii_lowercase();
-        let first = *text.as_bytes().first()?;
         Some(Self {
-            first: (first, first.to_ascii_uppercase()),
-            tag: tags.find(&text),
+            anchor: rarest(text.as_bytes(), table.some_names())?,
+            tag: table.tags.find(&text),
             number: text.parse().ok(),
             text: text.into_bytes(),
         })
     }
 
     fn is_in(&self, name: &[u8]) -> bool {
-        let (small, large) = self.first;
+        let (place, small, large) = self.anchor;
         memchr::memchr2_iter(small, large, name).any(|at| {
-            let there = name.get(at..at + self.text.len());
+            let there = at.checked_sub(place).and_then(|at| name.get(at..at + self.text.len()));
             there.is_some_and(|there| there.eq_ignore_ascii_case(&self.text))
         })
     }
+}
+
+/// The letter of a text that is met least in some names: most names are passed over without it.
+fn rarest(text: &[u8], names: &[u8]) -> Option<(usize, u8, u8)> {
+    let mut met = [0u32; 256];
+    for letter in names {
+        if let Some(met) = met.get_mut(usize::from(letter.to_ascii_lowercase())) {
+            *met += 1;
+        }
+    }
+    let letters = text.iter().enumerate();
+    let (at, letter) = letters.min_by_key(|(_, letter)| met.get(usize::from(**letter)).copied())?;
+    Some((at, *letter, letter.to_ascii_uppercase()))
 }
 
 impl<'a> Sieve<'a> {
@@ -95,7 +107,7 @@ impl<'a> Sieve<'a> {
             files: filter.files,
             from: filter.from.map_or(i64::MIN, |from| from.as_millis()),
             until: filter.until.map(|until| until.as_millis()),
-            text: filter.text.as_deref().and_then(|text| Text::new(text, &table.tags)),
+            text: filter.text.as_deref().and_then(|text| Text::new(text, table)),
         }
     }
 

@@ -13,8 +13,10 @@ use super::{
 use crate::domain::{JobId, StateKind, Timestamp};
 use std::{collections::HashMap, sync::Arc};
 
-/// So many dead entries, or bytes of names, are not worth tidying up.
+/// So many dead entries, or bytes of names, are not worth tidying up, or being spared.
 const LITTLE: usize = 4096;
+/// Bytes of names that are looked at to learn how often which letter is met.
+const SAMPLE: usize = 16 * 1024;
 
 /// The table.
 #[derive(Debug, Default)]
@@ -177,6 +179,14 @@ impl TagSets {
     }
 }
 
+/// Makes room for more, a sixteenth at a time: to double it, as a vector does, would keep as much
+/// memory idle as a large table takes.
+fn make_room<T>(list: &mut Vec<T>, more: usize) {
+    if list.capacity() - list.len() < more {
+        list.reserve_exact(more.max(list.len() / 16).max(LITTLE));
+    }
+}
+
 impl Table {
     /// Notes what a row says of a job.
     pub(super) fn put(&mut self, id: JobId, row: &Facets<'_>) {
@@ -204,7 +214,10 @@ impl Table {
         self.count(&entry, 1);
         match place {
             Ok(at) => self.entries.iter_mut().skip(at).take(1).for_each(|slot| *slot = entry),
-            Err(at) => self.entries.insert(at, entry),
+            Err(at) => {
+                make_room(&mut self.entries, 1);
+                self.entries.insert(at, entry);
+            }
         }
         self.dead -= usize::from(old.is_some_and(|old| old.dead));
         self.tidy();
@@ -257,6 +270,11 @@ impl Table {
         self.names.get(at..at + usize::from(entry.name_length)).unwrap_or_default()
     }
 
+    /// Enough names to tell how often which letter is met.
+    pub(super) fn some_names(&self) -> &[u8] {
+        self.names.get(..SAMPLE).unwrap_or(&self.names)
+    }
+
     /// A job's tags, as numbers in [`Table::tags`], in rising order.
     pub(super) fn tags_of(&self, entry: &Entry) -> &[u32] {
         self.sets.sets.get(entry.tags as usize).map_or(&[], |set| &set.tags)
@@ -297,6 +315,7 @@ impl Table {
         // The grammar of names ends at 64 bytes, and 4 GiB hold the names of 60 million jobs.
         let length = u8::try_from(name.len()).unwrap_or(u8::MAX);
         let at = u32::try_from(self.names.len()).unwrap_or(u32::MAX);
+        make_room(&mut self.names, usize::from(length));
         self.names.extend(name.bytes().take(usize::from(length)));
         (at, length)
     }
