@@ -2,7 +2,10 @@
 //! `domain`'s, every byte is the store's or a file's.
 #![warn(missing_docs)]
 
+mod batch;
+mod batch_preview;
 mod board;
+mod bulk;
 mod claims;
 mod cleanup;
 mod compress;
@@ -16,9 +19,12 @@ mod health;
 mod inventory;
 mod jobs;
 mod keep;
+mod marks;
 mod orphans;
 mod people;
-mod request_file;
+pub(crate) mod request_file;
+mod retry;
+mod run;
 mod state;
 mod submit;
 mod timetable;
@@ -30,7 +36,10 @@ pub use crate::files::{LogFile, LogIndex};
 pub use crate::store::{
     Counts, Cursor, Gone, JobFilter, Mishap, Receipt, SessionRecord, ShelfRecord, TokenRecord,
 };
+pub use batch::RunProgress;
+pub use batch_preview::DeletionPreview;
 pub use board::*;
+pub use bulk::{BulkAction, BulkDone};
 pub use claims::{Claim, Claims};
 pub use disk::{DiskSettings, DiskState};
 pub use errand::{Chore, Errand};
@@ -39,6 +48,7 @@ pub use first_start::QueueLimits;
 pub use gauge::{DiskView, NextRow, Taker};
 pub use orphans::Orphans;
 pub use people::{FIRST_CODE, FIRST_USER};
+pub use run::SKIPPED;
 pub use state::*;
 pub use timetable::*;
 pub use views::*;
