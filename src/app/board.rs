@@ -124,15 +124,9 @@ impl Board {
 
     /// A job waits; `estimate` is what its runner takes it to need in bytes.
     pub fn enqueue(&self, job: &Job, estimate: Option<u64>) {
-        let waiting = Waiting {
-            id: job.id,
-            owner: job.owner.clone(),
-            priority: job.priority,
-            submitted: job.submitted,
-        };
         let mut inner = self.lock();
         inner.orders.remove(&job.queue);
-        inner.waiting.entry(job.queue.clone()).or_default().insert(waiting);
+        inner.waiting.entry(job.queue.clone()).or_default().insert(Waiting::of(job));
         inner.room.enqueue(job, estimate);
         drop(inner);
         self.announce(Change::Job(job.id));
@@ -146,6 +140,19 @@ impl Board {
         if let Some(waiting) = inner.waiting.get_mut(queue) {
             waiting.remove(id);
         }
+    }
+
+    /// A waiting job left `from` and waits in its new queue; what it is taken to need stays known.
+    pub fn move_to(&self, from: &QueueName, job: &Job) {
+        let mut inner = self.lock();
+        inner.orders.remove(from);
+        inner.orders.remove(&job.queue);
+        if let Some(waiting) = inner.waiting.get_mut(from) {
+            waiting.remove(job.id);
+        }
+        inner.waiting.entry(job.queue.clone()).or_default().insert(Waiting::of(job));
+        drop(inner);
+        self.announce(Change::Job(job.id));
     }
 
     /// The first job of `queue` in order that nothing holds back; `jobs` has every waiting one.

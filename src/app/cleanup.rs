@@ -1,8 +1,9 @@
 //! Cleaning up: the plan of this moment, its preview, and the run that carries it out.
 
 use super::{
-    App, AppError, CleanupPreview, Orphans, PlannedRow, deletion,
+    App, AppError, CleanupPreview, Orphans, PlannedRow, RunProgress, deletion,
     deletion::{Outcome, Target},
+    run::Run,
 };
 use crate::{
     domain::{
@@ -11,11 +12,11 @@ use crate::{
             Busy, Class, CleanupPlan, Doomed, Item, Trigger, Volume, plan, plan_emergency,
         },
     },
-    store::{Mishap, Receipt, StoreError},
+    store::{Receipt, StoreError},
 };
 use std::{
     collections::HashMap,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError, TryLockError},
     time::{Duration, Instant},
 };
 
@@ -25,14 +26,6 @@ const JUMP: Duration = Duration::from_secs(24 * 3600);
 const ABSENCE: Duration = Duration::from_secs(30 * 24 * 3600);
 /// How long ages are not believed after a jump.
 const DISTRUST: Duration = Duration::from_secs(24 * 3600);
-/// Things whose intents are written together.
-const GROUP: usize = 64;
-/// Mishaps kept in a receipt; more are counted.
-const MISHAPS: usize = 100;
-/// Receipts kept.
-const RECEIPTS: usize = 1_000;
-/// Lines of the audit trail removed by one run at most.
-const AUDIT_LINES: usize = 10_000;
 /// When the last cleanup ran, in the store's settings.
 const LAST_SEEN: &str = "cleanup.last-seen";
 
@@ -41,11 +34,32 @@ const LAST_SEEN: &str = "cleanup.last-seen";
 pub(super) struct Cleaning {
     /// Held while a run goes on.
     running: Mutex<Clock>,
+    /// The number of the next run, once it is known.
+    next: Mutex<Option<u64>>,
+    /// How far runs are that go on or are about to begin.
+    progress: Mutex<HashMap<u64, RunProgress>>,
     orphans: Mutex<Option<Orphans>>,
     walked: Mutex<Option<super::gauge::Walked>>,
 }
 
 impl Cleaning {
+    /// The right to run, which only one has at a time.
+    pub(super) fn begin(&self) -> Result<MutexGuard<'_, Clock>, AppError> {
+        match self.running.try_lock() {
+            Ok(clock) => Ok(clock),
+            Err(TryLockError::Poisoned(poisoned)) => Ok(poisoned.into_inner()),
+            Err(TryLockError::WouldBlock) => Err(AppError::cleaning()),
+        }
+    }
+
+    pub(super) fn next(&self) -> MutexGuard<'_, Option<u64>> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn progress(&self) -> MutexGuard<'_, HashMap<u64, RunProgress>> {
+        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(super) fn note_orphans(&self, found: Orphans) {
         *self.orphans.lock().unwrap_or_else(PoisonError::into_inner) = Some(found);
     }
@@ -60,8 +74,9 @@ impl Cleaning {
     }
 }
 
+/// What is believed of the clock.
 #[derive(Default)]
-struct Clock {
+pub(super) struct Clock {
     seen: Option<(Timestamp, Instant)>,
     distrust_until: Option<Instant>,
 }
@@ -180,11 +195,9 @@ impl App {
         trigger: &Trigger,
         clock: &dyn Fn() -> Timestamp,
     ) -> Result<Receipt, AppError> {
-        let mut seen = match self.cleaning().running.try_lock() {
-            Ok(seen) => seen,
-            Err(std::sync::TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
-            Err(std::sync::TryLockError::WouldBlock) => return Err(AppError::cleaning()),
-        };
+        let mut seen = self.cleaning().begin()?;
+        // What somebody waits for goes first.
+        self.carry_out_batches(clock)?;
         let now = clock();
         let by_person = matches!(trigger, Trigger::Person(_));
         let last = self.store().setting(LAST_SEEN)?.and_then(|text| text.parse().ok());
@@ -207,7 +220,7 @@ impl App {
             run.trim_audit(now);
         }
         self.remember_clock(now);
-        run.end(clock(), trigger)
+        Ok(run.end(clock(), *trigger == Trigger::JobEnded))
     }
 
     /// Deletes what is left of one job because somebody wants it: artifacts, log, definition. The
@@ -230,7 +243,8 @@ impl App {
             return Err(AppError::Conflict { job: id, state: job.state.kind(), hint });
         }
         let (app, by) = (self.clone(), format!("{} {}", actor.user, peer.shown()));
-        let done = tokio::task::spawn_blocking(move || app.delete_asked(&job, &by, now));
+        let request = peer.request.clone();
+        let done = tokio::task::spawn_blocking(move || app.delete_asked(&job, &by, &request, now));
         done.await.map_err(|e| AppError::internal("the deletion broke: try again", e))?
     }
 
@@ -238,39 +252,28 @@ impl App {
         &self,
         job: &crate::domain::Job,
         by: &str,
+        request: &str,
         now: Timestamp,
     ) -> Result<(), AppError> {
         self.load_inventory()?;
         let Some(item) = self.item(job.id).filter(|item| item.logs > 0) else {
             return Err(AppError::gone(job.id));
         };
-        let target = |class, bytes| Target {
-            job: job.id,
-            class,
-            bytes,
-            why: format!("{} asked for it", by.split(' ').next().unwrap_or(by)),
-            by: by.to_owned(),
-            run: 0,
-            asked: true,
-        };
-        let mut targets = vec![target(Class::Logs, item.logs)];
-        if item.artifacts > 0 {
-            targets.insert(0, target(item.artifact_class(), item.artifacts));
-        }
-        for done in deletion::delete_group(self, &targets, now, &mut || {}) {
-            match done.outcome {
-                Outcome::Gone(removed) if removed.failed > 0 => {
-                    tracing::warn!(
-                        job.id = job.id.get(),
-                        failed = removed.failed,
-                        "entries stay in the trash"
-                    );
-                }
-                Outcome::Gone(_) => {}
-                Outcome::Kept(why) => return Err(AppError::kept(job.id, &why)),
+        let targets = Target::asked(&item, by, request);
+        let group = deletion::delete_files(self, &targets, now, &mut || {});
+        let kept = group.done.iter().find_map(|done| match &done.outcome {
+            Outcome::Kept(why) => Some(why.clone()),
+            Outcome::Gone(removed) if removed.failed > 0 => {
+                let failed = removed.failed;
+                tracing::warn!(job.id = job.id.get(), failed, "entries stay in the trash");
+                None
             }
+            Outcome::Gone(_) => None,
+        });
+        if let Some(remark) = group.record(self, now, None) {
+            tracing::error!(job.id = job.id.get(), "{remark}");
         }
-        Ok(())
+        kept.map_or(Ok(()), |why| Err(AppError::kept(job.id, &why)))
     }
 
     fn remember_clock(&self, now: Timestamp) {
@@ -312,173 +315,4 @@ fn by_class(doomed: &[Doomed]) -> Vec<(Class, u64, u64)> {
         (items > 0).then_some((class, items, bytes))
     };
     Class::ALL.into_iter().filter_map(of).collect()
-}
-
-/// One run.
-struct Run<'a> {
-    app: &'a App,
-    receipt: Receipt,
-    free_before: Option<u64>,
-}
-
-impl<'a> Run<'a> {
-    fn begin(app: &'a App, trigger: String, now: Timestamp) -> Result<Self, AppError> {
-        // A run that was cut short is closed by the next one.
-        let receipts = app.store().receipts()?;
-        let open: Vec<_> = receipts.iter().filter(|r| r.ended.is_none()).cloned().collect();
-        for mut receipt in open {
-            receipt.ended = Some(now);
-            receipt.mishaps.push(Mishap {
-                job: None,
-                what: "the service stopped in the middle: the next run went on".into(),
-            });
-            write_receipt(app, receipt);
-        }
-        let run = receipts.last().map_or(0, |last| last.run) + 1;
-        let receipt = Receipt { run, begun: now, trigger, ..Receipt::default() };
-        Ok(Self { app, receipt, free_before: app.data().space().ok().map(|s| s.free) })
-    }
-
-    fn mishap(&mut self, job: Option<JobId>, what: impl Into<String>) {
-        let what = what.into();
-        tracing::warn!(job.id = job.map(JobId::get), "cleanup: {what}");
-        if self.receipt.mishaps.len() < MISHAPS {
-            self.receipt.mishaps.push(Mishap { job, what });
-        } else {
-            self.receipt.more_mishaps += 1;
-        }
-    }
-
-    fn count_trash(&mut self, removed: crate::files::Removed) {
-        self.receipt.bytes += removed.bytes;
-        for error in removed.errors {
-            self.mishap(None, error.to_string());
-        }
-    }
-
-    fn note_plan(&mut self, plan: &CleanupPlan) {
-        self.receipt.planned_items = plan.doomed.len() as u64;
-        self.receipt.planned_bytes = plan.bytes();
-        self.receipt.saved = plan.saved.len() as u64;
-        self.receipt.unmet.clone_from(&plan.unmet);
-        if !plan.doomed.is_empty() {
-            // So that a run that is cut short can be seen afterwards.
-            write_receipt(self.app, self.receipt.clone());
-        }
-    }
-
-    fn finish_open_intents(&mut self, now: Timestamp) -> Result<(), AppError> {
-        let open = self.app.store().intents()?;
-        if open.is_empty() {
-            return Ok(());
-        }
-        self.app.load_inventory()?;
-        let targets: Vec<_> = open.into_iter().map(Target::from).collect();
-        self.receipt.planned_items += targets.len() as u64;
-        self.delete(&targets, now);
-        Ok(())
-    }
-
-    fn delete(&mut self, targets: &[Target], now: Timestamp) {
-        let app = self.app;
-        let mut breathe = || {
-            if app.board().building().0 > 0 {
-                std::thread::sleep(Duration::from_millis(2));
-            }
-        };
-        for group in targets.chunks(GROUP) {
-            let group: Vec<_> =
-                group.iter().map(|t| Target { run: self.receipt.run, ..t.clone() }).collect();
-            for done in deletion::delete_group(app, &group, now, &mut breathe) {
-                let deletion::Done { target, outcome, remarks } = done;
-                for remark in remarks {
-                    self.mishap(Some(target.job), remark);
-                }
-                match outcome {
-                    Outcome::Gone(removed) => self.count(&target, removed),
-                    Outcome::Kept(why) => self.mishap(Some(target.job), why),
-                }
-            }
-        }
-    }
-
-    fn count(&mut self, target: &Target, removed: crate::files::Removed) {
-        self.receipt.items += 1;
-        self.receipt.bytes += removed.bytes;
-        let known = self.receipt.by_class.iter_mut().find(|(class, ..)| *class == target.class);
-        match known {
-            Some((_, items, bytes)) => {
-                *items += 1;
-                *bytes += removed.bytes;
-            }
-            None => self.receipt.by_class.push((target.class, 1, removed.bytes)),
-        }
-        if removed.failed > 0 {
-            let first = removed.errors.first().map(ToString::to_string).unwrap_or_default();
-            let failed = removed.failed;
-            self.mishap(
-                Some(target.job),
-                format!("{failed} entries could not be removed and wait in trash/: {first}"),
-            );
-        }
-    }
-
-    fn trim_caches(&mut self) {
-        let building: Vec<String> = self.app.board().building_runners();
-        let budget = self.app.live().cache_budget;
-        let removed = self.app.data().trim_cache(budget, &building, &mut || {});
-        self.count_trash(removed);
-    }
-
-    fn trim_audit(&mut self, now: Timestamp) {
-        let Some(kept) = self.app.live().audit_kept else { return };
-        let before = Timestamp::from_millis(
-            now.as_millis().saturating_sub(i64::try_from(kept.as_millis()).unwrap_or(i64::MAX)),
-        );
-        let trimmed = self.app.store().write_blocking(move |tx| tx.trim_audit(before, AUDIT_LINES));
-        if let Err(error) = trimmed {
-            self.mishap(None, format!("old audit lines stay: {error}"));
-        }
-    }
-
-    fn end(mut self, now: Timestamp, trigger: &Trigger) -> Result<Receipt, AppError> {
-        // What was freed counts once the file system has written it down; with nothing freed,
-        // whoever builds is spared the wait for everybody's data.
-        if self.receipt.bytes > 0 {
-            let _ = rustix::fs::syncfs(self.app.data().dir());
-        }
-        if let (Some(before), Ok(after)) = (self.free_before, self.app.data().space()) {
-            let change = i128::from(after.free) - i128::from(before);
-            self.receipt.freed = i64::try_from(change).ok();
-        }
-        self.receipt.ended = Some(now);
-        let r = &self.receipt;
-        let nothing = r.planned_items == 0 && r.bytes == 0 && r.mishaps.is_empty();
-        tracing::info!(
-            run = r.run,
-            items = r.items,
-            bytes = r.bytes,
-            trigger = r.trigger,
-            "cleanup ended"
-        );
-        // One for every job that ends would bury the others.
-        if !(nothing && *trigger == Trigger::JobEnded) {
-            write_receipt(self.app, self.receipt.clone());
-            self.app.board().announce(super::Change::Queues);
-        }
-        Ok(self.receipt)
-    }
-}
-
-fn write_receipt(app: &App, receipt: Receipt) {
-    let oldest = receipt.run.saturating_sub(RECEIPTS as u64);
-    let written = app.store().write_blocking(move |tx| {
-        if oldest > 0 {
-            tx.remove_receipt(oldest)?;
-        }
-        tx.put_receipt(&receipt)
-    });
-    if let Err(error) = written {
-        tracing::warn!(%error, "the receipt of a cleanup could not be written");
-    }
 }

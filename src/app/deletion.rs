@@ -1,14 +1,14 @@
 //! How something is deleted: intent, guards under lock, unmount and detach, into the trash, gone,
 //! record. A kill at any point leaves an intent or a trash that the next run ends.
 
-use super::{App, Change};
+use super::{App, Change, Claim};
 use crate::{
     domain::{
         JobId, Timestamp,
-        retention::{Class, Doomed, Rule, guard, last_good},
+        retention::{Busy, Class, Doomed, Item, Rule, guard, last_good},
     },
     files::{FilesError, Removed},
-    store::{AuditRecord, Gone, Intent, ShelfRecord, StoreError, Tx},
+    store::{AuditRecord, Gone, Intent, Receipt, ShelfRecord, StoreError, Tx},
 };
 use std::collections::{HashMap, HashSet};
 
@@ -21,16 +21,36 @@ pub(super) struct Target {
     pub(super) why: String,
     pub(super) by: String,
     pub(super) run: u64,
+    /// The reference of the request that asked for it; empty where none did.
+    pub(super) request: String,
     /// Somebody asked for exactly this: it need not be old.
     pub(super) asked: bool,
 }
 
 impl Target {
+    /// What is left of an ended job, because somebody asked for its deletion: the artifacts first.
+    /// `by` is a name and an address with a space between.
+    pub(super) fn asked(item: &Item, by: &str, request: &str) -> Vec<Self> {
+        let who = by.split(' ').next().unwrap_or(by);
+        let all = [(item.artifact_class(), item.artifacts), (Class::Logs, item.logs)];
+        let target = |(class, bytes)| Self {
+            job: item.id,
+            class,
+            bytes,
+            why: format!("{who} asked for it"),
+            by: by.to_owned(),
+            run: 0,
+            request: request.to_owned(),
+            asked: true,
+        };
+        all.into_iter().filter(|(_, bytes)| *bytes > 0).map(target).collect()
+    }
+
     pub(super) fn of(doomed: Doomed, by: &str) -> Self {
         let asked = doomed.rule == Rule::Asked;
         let why = doomed.rule.to_string();
         let Doomed { id: job, class, bytes, .. } = doomed;
-        Self { job, class, bytes, why, by: by.to_owned(), run: 0, asked }
+        Self { job, class, bytes, why, by: by.to_owned(), run: 0, request: String::new(), asked }
     }
 
     fn intent(&self) -> Intent {
@@ -49,7 +69,7 @@ impl From<Intent> for Target {
     fn from(intent: Intent) -> Self {
         let Intent { job, class, bytes, why, run, by } = intent;
         // Its age was looked at when it was written down.
-        Self { job, class, bytes, why, by, run, asked: true }
+        Self { job, class, bytes, why, by, run, request: String::new(), asked: true }
     }
 }
 
@@ -70,50 +90,73 @@ pub(super) struct Done {
     pub(super) remarks: Vec<String>,
 }
 
-/// Deletes `targets` in order. Their intents are written together, and so are their records.
-pub(super) fn delete_group(
+/// Files that are gone or were kept; nobody pins or takes what is left of their jobs until
+/// [`record`](Self::record) says so.
+pub(super) struct Group {
+    pub(super) done: Vec<Done>,
+    claims: HashMap<JobId, Claim>,
+}
+
+/// Deletes the files of `targets` in order. Their intents are written together before.
+pub(super) fn delete_files(
     app: &App,
     targets: &[Target],
     now: Timestamp,
     breathe: &mut dyn FnMut(),
-) -> Vec<Done> {
+) -> Group {
     let remark = write_intents(app, targets);
     let inputs = app.inputs_in_use().unwrap_or_default();
     let good = good_now(app, targets);
-    // Held until the records say what happened: nobody pins or takes in between.
-    let mut claims = HashMap::new();
-    let mut all = Vec::new();
+    let mut group = Group { done: Vec::new(), claims: HashMap::new() };
     for target in targets {
         let mut done = Done {
             target: target.clone(),
             outcome: Outcome::Kept(String::new()),
             remarks: Vec::new(),
         };
-        let claimed = match claims.get(&target.job) {
-            Some(_) => Ok(()),
-            None => app.claims().deletion(target.job).map(|claim| {
-                claims.insert(target.job, claim);
-            }),
-        };
-        done.outcome = match claimed {
+        done.outcome = match group.claim(app, target.job) {
             Err(busy) => Outcome::Kept(crate::domain::retention::Guard::Busy(busy).to_string()),
             Ok(()) => {
                 match refusal(app, target, (&inputs, &good), now)
-                    .or_else(|| too_early(app, target, &all))
+                    .or_else(|| too_early(app, target, &group.done))
                 {
                     Some(why) => Outcome::Kept(why),
                     None => carry_out(app, target, &mut done.remarks, breathe),
                 }
             }
         };
-        all.push(done);
+        group.done.push(done);
     }
-    if let (Some(remark), Some(first)) = (remark, all.first_mut()) {
+    if let (Some(remark), Some(first)) = (remark, group.done.first_mut()) {
         first.remarks.push(remark);
     }
-    write_records(app, &mut all, now);
-    drop(claims);
-    all
+    group
+}
+
+impl Group {
+    fn claim(&mut self, app: &App, job: JobId) -> Result<(), Busy> {
+        if !self.claims.contains_key(&job) {
+            self.claims.insert(job, app.claims().deletion(job)?);
+        }
+        Ok(())
+    }
+
+    /// Writes down what happened, together with how far the run is; then the jobs are free again.
+    /// Says what kept it from being written.
+    pub(super) fn record(
+        self,
+        app: &App,
+        now: Timestamp,
+        receipt: Option<Receipt>,
+    ) -> Option<String> {
+        let written = write_records(app, &self.done, now, receipt);
+        drop(self.claims);
+        written.err().map(|error| {
+            format!(
+                "files are gone, but the records could not be written: {error}; the next comparison mends them"
+            )
+        })
+    }
 }
 
 /// With a full disk there may be no room for an intent: then the deletion, which makes room, is
@@ -133,7 +176,7 @@ fn refusal(
     (inputs, good): (&HashMap<JobId, JobId>, &HashSet<JobId>),
     now: Timestamp,
 ) -> Option<String> {
-    use crate::domain::retention::{Busy, Guard};
+    use crate::domain::retention::Guard;
     if is_gone(app, target) {
         // A run that was cut short moved the files away: nothing is left to guard, only to mark.
         return None;
@@ -218,11 +261,17 @@ fn carry_out(
     }
 }
 
-fn write_records(app: &App, all: &mut [Done], now: Timestamp) {
+fn write_records(
+    app: &App,
+    all: &[Done],
+    now: Timestamp,
+    receipt: Option<Receipt>,
+) -> Result<(), StoreError> {
     let facts: Vec<_> = all
         .iter()
         .map(|done| (done.target.clone(), matches!(done.outcome, Outcome::Gone(_))))
         .collect();
+    let sizes = image_sizes(app, all);
     let written = app.store().write_blocking(move |tx| {
         let mut shelves = Vec::new();
         for (target, gone) in &facts {
@@ -231,36 +280,43 @@ fn write_records(app: &App, all: &mut [Done], now: Timestamp) {
                 shelves.extend(write_one(tx, target, now)?);
             }
         }
+        receipt.iter().try_for_each(|receipt| tx.put_receipt(receipt))?;
         Ok(shelves)
     });
-    let sizes: HashMap<JobId, u64> = all
-        .iter()
+    let written = written.map(|shelves| {
+        for shelf in &shelves {
+            app.inventory().mark(shelf);
+            if let (Some(bytes), Ok(Some(job))) =
+                (sizes.get(&shelf.job), app.store().job(shelf.job))
+            {
+                app.board().remove_bytes(&job, *bytes);
+            }
+        }
+    });
+    tell(app, all);
+    written
+}
+
+/// What images took that are about to be marked as gone.
+fn image_sizes(app: &App, all: &[Done]) -> HashMap<JobId, u64> {
+    all.iter()
         .filter(|done| done.target.class == Class::Images)
         .filter_map(|done| app.item(done.target.job).map(|item| (item.id, item.artifacts)))
-        .collect();
-    match written {
-        Ok(shelves) => {
-            for shelf in &shelves {
-                app.inventory().mark(shelf);
-                if let (Some(bytes), Ok(Some(job))) =
-                    (sizes.get(&shelf.job), app.store().job(shelf.job))
-                {
-                    app.board().remove_bytes(&job, *bytes);
-                }
-            }
-        }
-        Err(error) => {
-            if let Some(done) = all.first_mut() {
-                done.remarks.push(format!(
-                    "files are gone, but the records could not be written: {error}; the next comparison mends them"
-                ));
-            }
-        }
+        .collect()
+}
+
+/// More things than that are told as one change.
+const TOLD: usize = 50;
+
+fn tell(app: &App, all: &[Done]) {
+    let gone: Vec<_> = all.iter().filter(|done| matches!(done.outcome, Outcome::Gone(_))).collect();
+    for done in gone.iter().filter(|done| done.target.class == Class::Records) {
+        app.inventory().forget(done.target.job);
     }
-    for done in all.iter().filter(|done| matches!(done.outcome, Outcome::Gone(_))) {
-        if done.target.class == Class::Records {
-            app.inventory().forget(done.target.job);
-        }
+    if gone.len() > TOLD {
+        return app.board().announce(Change::Queues);
+    }
+    for done in gone {
         app.board().announce(Change::Job(done.target.job));
     }
 }
@@ -277,7 +333,7 @@ fn write_one(
         action: format!("delete.{}", target.class),
         object: format!("job {}", target.job),
         detail: target.why.clone(),
-        request: String::new(),
+        request: target.request.clone(),
     })?;
     if target.class == Class::Records {
         tx.remove_job(target.job)?;

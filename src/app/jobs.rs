@@ -1,10 +1,11 @@
 //! Looking at jobs, and asking for them to be stopped or launched.
 
 use super::{
-    App, AppError, ArtifactView, Change, JobView, LogState, LogView, QueueView, StartView, Wish,
+    App, AppError, ArtifactView, Change, JobView, LogState, LogView, Peer, QueueView, StartView,
+    Wish,
 };
 use crate::{
-    domain::{Actor, Job, JobId, Queue, StateKind, Timestamp, Verb},
+    domain::{Actor, Job, JobId, Queue, QueueName, StateKind, Timestamp, Verb},
     store::{Cursor, JobFilter},
 };
 use tokio::sync::{broadcast, oneshot, watch};
@@ -77,8 +78,11 @@ impl App {
         let live = self.board().live(&job, queue);
         let open = !job.state.kind().is_final();
         let held = queue.is_some_and(|q| !q.launch) && !job.launched;
+        let kept = self.retained(actor, &job)?;
+        let definition = kept.shelf.logs_gone.is_none();
         Ok(JobView {
-            kept: self.retained(actor, &job)?,
+            may_retry: !open && definition && actor.verbs.has(Verb::Submit),
+            kept,
             may_cancel: open && !live.stopping && actor.allow_cancel(&job.owner).is_ok(),
             may_launch: job.state.kind() == StateKind::Queued
                 && held
@@ -207,6 +211,26 @@ impl App {
         self.record(actor, id)?;
         let (done, answer) = oneshot::channel();
         self.wish(Wish::Launch { job: id, by: actor.user.clone(), done })?;
+        answer.await.map_err(|_| AppError::stopping())?
+    }
+    /// Lets a waiting job wait in another queue; it keeps its age. What is so already is success.
+    ///
+    /// # Errors
+    /// `NotFound`, denied, `Conflict` when it does not wait, `Refused` when there is no such queue,
+    /// or it is full or takes no such job.
+    pub async fn move_job(
+        &self,
+        actor: &Actor,
+        id: JobId,
+        queue: &QueueName,
+        peer: &Peer,
+        _now: Timestamp,
+    ) -> Result<(), AppError> {
+        actor.allow(Verb::ChangeJobs)?;
+        self.record(actor, id)?;
+        let (done, answer) = oneshot::channel();
+        let (queue, by, peer) = (queue.clone(), actor.user.clone(), peer.clone());
+        self.wish(Wish::Move { job: id, queue, by, peer, done })?;
         answer.await.map_err(|_| AppError::stopping())?
     }
 }

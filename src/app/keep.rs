@@ -1,12 +1,9 @@
 //! What people do about retention of one job: pin it, keep it longer, delete it.
 
-use super::{App, AppError, Chore, JobView, Peer, Retained};
-use crate::{
-    domain::{
-        Actor, Job, JobId, Timestamp, Verb,
-        retention::{Class, Trigger, expiry},
-    },
-    store::{AuditRecord, ShelfRecord, StoreError},
+use super::{App, AppError, Chore, JobView, Peer, Retained, marks::Mark};
+use crate::domain::{
+    Actor, Job, JobId, Timestamp, Verb,
+    retention::{Class, Trigger, expiry},
 };
 use std::time::Duration;
 
@@ -20,7 +17,12 @@ fn may_keep(actor: &Actor, job: &Job) -> Result<(), AppError> {
 
 /// Deleting one's own files takes less than deleting another's.
 pub(super) fn may_delete(actor: &Actor, job: &Job) -> Result<(), AppError> {
-    if job.owner == actor.user && actor.verbs.has(Verb::DeleteOwn) {
+    may_delete_of(actor, job.owner.as_str())
+}
+
+/// As [`may_delete`], where nothing but the owner's name is at hand.
+pub(super) fn may_delete_of(actor: &Actor, owner: &str) -> Result<(), AppError> {
+    if owner == actor.user.as_str() && actor.verbs.has(Verb::DeleteOwn) {
         return Ok(());
     }
     actor.allow(Verb::DeleteAny).map(drop).map_err(AppError::from)
@@ -91,13 +93,8 @@ impl App {
         peer: &Peer,
         now: Timestamp,
     ) -> Result<(), AppError> {
-        actor.allow(Verb::Pin)?;
-        let by = actor.user.clone();
-        let (action, detail) = if pinned { ("job.pin", "") } else { ("job.unpin", "") };
-        self.mark(actor, id, peer, now, (action, detail.to_owned()), move |shelf| {
-            shelf.pinned = pinned.then(|| (by.clone(), now));
-        })
-        .await
+        let mark = if pinned { Mark::Pin } else { Mark::Unpin };
+        self.mark(actor, id, &mark, peer, now).await
     }
 
     /// Keeps a job's files until `until`, which must lie between now and the limit of the box.
@@ -123,11 +120,7 @@ impl App {
             );
             return Err(AppError::Invalid(vec![super::Problem::new("until", message)]));
         }
-        let detail = format!("until {}", until.as_millis());
-        self.mark(actor, id, peer, now, ("job.keep", detail), move |shelf| {
-            shelf.keep_until = Some(until);
-        })
-        .await
+        self.mark(actor, id, &Mark::KeepUntil(until), peer, now).await
     }
 
     /// The job, if the asking person can keep its files longer now.
@@ -169,50 +162,6 @@ impl App {
             return Err(AppError::kept(id, &format!("{by} pinned them: unpin the job first")));
         }
         ended(&view, "cancel it first").map(|()| view)
-    }
-
-    async fn mark(
-        &self,
-        actor: &Actor,
-        id: JobId,
-        peer: &Peer,
-        now: Timestamp,
-        (action, detail): (&str, String),
-        change: impl Fn(&mut ShelfRecord) + Send + 'static,
-    ) -> Result<(), AppError> {
-        self.known(actor, id)?;
-        // As long as it is held no deletion begins; one that goes on already wins.
-        let Some(claim) = self.claims().input(id) else { return Err(AppError::gone(id)) };
-        let audit = AuditRecord {
-            at: now,
-            actor: actor.user.to_string(),
-            peer: peer.shown(),
-            action: action.to_owned(),
-            object: format!("job {id}"),
-            detail,
-            request: peer.request.clone(),
-        };
-        let shelf = self
-            .store()
-            .write(move |tx| {
-                let mut shelf = tx.shelf(id)?;
-                if shelf.logs_gone.is_some() {
-                    return Err(StoreError::Missing { kind: "file of job", name: id.to_string() });
-                }
-                change(&mut shelf);
-                tx.put_shelf(&shelf)?;
-                tx.append_audit(&audit)?;
-                Ok(shelf)
-            })
-            .await
-            .map_err(|error| match error {
-                StoreError::Missing { .. } => AppError::gone(id),
-                other => other.into(),
-            })?;
-        self.inventory().mark(&shelf);
-        drop(claim);
-        self.board().announce(super::Change::Job(id));
-        Ok(())
     }
 
     /// Notes that a file of a job was taken. Never fails a download.

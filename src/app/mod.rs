@@ -3,7 +3,10 @@
 #![warn(missing_docs)]
 
 pub mod admin;
+mod batch;
+mod batch_preview;
 mod board;
+mod bulk;
 mod claims;
 mod cleanup;
 mod compress;
@@ -19,9 +22,12 @@ mod jobs;
 mod keep;
 mod kinds;
 mod live;
+mod marks;
 mod orphans;
 mod people;
-mod request_file;
+pub(crate) mod request_file;
+mod retry;
+mod run;
 mod setup;
 mod state;
 mod submit;
@@ -33,9 +39,13 @@ mod views;
 // Pages and handlers name these as part of what they are given; the store itself stays below.
 pub use crate::files::{LogFile, LogIndex};
 pub use crate::store::{
-    AuditRecord, Counts, Cursor, Gone, JobFilter, Mishap, Receipt, SessionRecord, ShelfRecord, TokenRecord,
+    AuditRecord, Counts, Cursor, Gone, JobFilter, Mishap, Receipt, SessionRecord, ShelfRecord,
+    TokenRecord,
 };
+pub use batch::RunProgress;
+pub use batch_preview::DeletionPreview;
 pub use board::*;
+pub use bulk::{BulkAction, BulkDone};
 pub use claims::{Claim, Claims};
 pub use disk::{DiskSettings, DiskState};
 pub use errand::{Chore, Errand};
@@ -46,6 +56,7 @@ pub use kinds::{Kind, Known, TypeNote, TypeNotes};
 pub use live::{LiveSettings, SETTINGS, SettingKind, SettingSpec, SettingView};
 pub use orphans::Orphans;
 pub use people::{FIRST_CODE, FIRST_USER};
+pub use run::SKIPPED;
 pub use state::*;
 pub use switches::{OFF, runner_key};
 pub use timetable::*;

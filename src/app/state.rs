@@ -1,8 +1,8 @@
 //! The one object pages, API and command line talk to.
 
 use super::{
-    AppError, Board, Claims, DiskSettings, Text, Timetable, Wish, admin::Results, cleanup::Cleaning,
-    compress::Press, errand::Errands, inventory::Inventory, live::Lively,
+    AppError, Board, Claims, DiskSettings, Text, Timetable, Wish, admin::Results,
+    cleanup::Cleaning, compress::Press, errand::Errands, inventory::Inventory, live::Lively,
 };
 use crate::{
     accounts::{Hasher, Throttle},

@@ -1,7 +1,7 @@
 //! What the appliance answers: plain data for pages, the API and the command line.
 
 use crate::domain::{
-    Artifact, Hold, Job, JobId, Queue, Timestamp, UserName, Verbs,
+    Artifact, Hold, Job, JobId, Queue, QueueName, Timestamp, UserName, Verbs,
     retention::{Class, Guard},
 };
 use std::{sync::Arc, time::Duration};
@@ -222,6 +222,8 @@ pub struct JobView {
     pub may_cancel: bool,
     /// True if the asking person may launch it now.
     pub may_launch: bool,
+    /// True if the asking person may hand its request in again.
+    pub may_retry: bool,
     /// What becomes of its files.
     pub kept: Retained,
 }
@@ -506,6 +508,19 @@ pub enum Wish {
         /// Who asks.
         by: UserName,
         /// Told when it is on disk (queued jobs) or under way (building jobs).
+        done: tokio::sync::oneshot::Sender<Result<(), super::AppError>>,
+    },
+    /// Let a waiting job wait in another queue.
+    Move {
+        /// Which.
+        job: JobId,
+        /// Where to.
+        queue: QueueName,
+        /// Who asks.
+        by: UserName,
+        /// From where.
+        peer: super::Peer,
+        /// Told when it is on disk.
         done: tokio::sync::oneshot::Sender<Result<(), super::AppError>>,
     },
     /// Release a recorded job.

@@ -64,6 +64,8 @@ pub enum Command {
     Cancel(Number),
     /// Release a recorded job on a queue that does not start jobs by itself
     Launch(Number),
+    /// Hand the request of an ended job in again, as a new job
+    Retry(Number),
     /// Fetch the image, or another file, of a job
     Download(Download),
     /// Keep a job's files until it is unpinned: no rule takes them

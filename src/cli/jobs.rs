@@ -1,4 +1,4 @@
-//! `img jobs`, `job`, `cancel`, `launch`.
+//! `img jobs`, `job`, `cancel`, `launch`, `retry`.
 
 use super::{
     CliError,
@@ -76,6 +76,12 @@ pub async fn cancel(global: &Global, args: &Number) -> Result<(), CliError> {
 pub async fn launch(global: &Global, args: &Number) -> Result<(), CliError> {
     let job = ask(global, args.job, "launch").await?;
     say(global, &job, "is launched")
+}
+
+/// `img retry`
+pub async fn retry(global: &Global, args: &Number) -> Result<(), CliError> {
+    let job = ask(global, args.job, "retry").await?;
+    say(global, &job, &format!("is in the queue: it repeats job {}", args.job))
 }
 
 async fn ask(global: &Global, id: JobId, what: &str) -> Result<JobJson, CliError> {

@@ -111,6 +111,9 @@ pub fn job(job: &JobJson) -> String {
     if let Some(gone) = &job.log_deleted {
         fact("log", deleted(gone));
     }
+    if !job.tags.is_empty() {
+        fact("tags", job.tags.join(", "));
+    }
     for sentence in &job.damage {
         fact("damaged", sentence.clone());
     }

@@ -1,7 +1,7 @@
 //! Queues, and the order in which their jobs start: fair between users, then by age.
 
 use super::{
-    GroupName, Hold, JobId, QueueName, RunnerId, Timestamp, UserName, retention::Override,
+    GroupName, Hold, Job, JobId, QueueName, RunnerId, Timestamp, UserName, retention::Override,
 };
 use std::{
     cmp::Reverse,
@@ -141,6 +141,18 @@ pub struct Waiting {
     pub priority: i16,
     /// When it was accepted.
     pub submitted: Timestamp,
+}
+
+impl Waiting {
+    /// What ordering needs to know of this job.
+    pub fn of(job: &Job) -> Self {
+        Self {
+            id: job.id,
+            owner: job.owner.clone(),
+            priority: job.priority,
+            submitted: job.submitted,
+        }
+    }
 }
 
 /// Whose turn: the higher priority first, then by name.

@@ -4,7 +4,7 @@
 
 use super::Clock;
 use crate::{
-    app::{App, Chore, CronText, CronTextError, Errand, LastRun, Timetable},
+    app::{App, Chore, CronText, CronTextError, Errand, LastRun, Receipt, Timetable},
     domain::{Timestamp, retention::Trigger},
 };
 use std::{
@@ -52,6 +52,8 @@ pub struct Chores {
     ended: (mpsc::UnboundedSender<Chore>, mpsc::UnboundedReceiver<Chore>),
     /// A cleanup that was wanted while one ran, or too soon after one.
     again: Option<Trigger>,
+    /// Somebody asked for a deletion while a cleanup ran: it comes right after it.
+    asked: bool,
     last_cleanup: Option<Instant>,
     stopping: watch::Sender<bool>,
 }
@@ -72,6 +74,7 @@ impl Chores {
             due: mpsc::channel(Chore::ALL.len()),
             ended: mpsc::unbounded_channel(),
             again: None,
+            asked: false,
             last_cleanup: None,
             stopping: watch::channel(false).0,
         })
@@ -117,6 +120,10 @@ impl Chores {
                 Heard::Stop => break,
             }
             let free = !app.running_chores().contains(&Chore::Cleanup);
+            if free && std::mem::take(&mut self.asked) {
+                self.begin(&app, clock, Chore::Cleanup, Trigger::Asked);
+                continue;
+            }
             if free && let Some(trigger) = self.again.take_if(|_| far(self.last_cleanup)) {
                 self.begin(&app, clock, Chore::Cleanup, trigger);
             }
@@ -162,6 +169,7 @@ impl Chores {
     fn catch_up(&mut self, app: &App, clock: Clock) {
         let now = clock();
         let cut_short = app.store().intents().is_ok_and(|open| !open.is_empty())
+            || app.store().batches().is_ok_and(|asked| !asked.is_empty())
             || app.store().receipts().is_ok_and(|all| all.iter().any(|r| r.ended.is_none()));
         if cut_short {
             self.begin(app, clock, Chore::Cleanup, Trigger::Resumed);
@@ -190,7 +198,9 @@ impl Chores {
             return;
         }
         if !app.begin_chore(chore) {
-            if chore == Chore::Cleanup && trigger != Trigger::Schedule {
+            if trigger == Trigger::Asked {
+                self.asked = true;
+            } else if chore == Chore::Cleanup && trigger != Trigger::Schedule {
                 self.again = Some(trigger);
             } else {
                 tracing::warn!(chore = chore.as_str(), "still running: this run is left out");
@@ -199,7 +209,7 @@ impl Chores {
             }
             return;
         }
-        if chore == Chore::Cleanup {
+        if chore == Chore::Cleanup && trigger != Trigger::Asked {
             self.last_cleanup = Some(Instant::now());
         }
         let (app, ended) = (app.clone(), self.ended.0.clone());
@@ -242,6 +252,14 @@ async fn wait_until(at: Option<Instant>) {
     }
 }
 
+fn deleted(items: u64, bytes: u64) -> String {
+    match (items, bytes) {
+        (0, 0) => "nothing to delete".to_owned(),
+        (1, bytes) => format!("1 thing deleted, {}", size(bytes)),
+        (items, bytes) => format!("{items} things deleted, {}", size(bytes)),
+    }
+}
+
 /// Does it; says in one sentence what came of it.
 fn work(
     app: &App,
@@ -252,13 +270,14 @@ fn work(
 ) -> Result<String, String> {
     let said = |error: crate::app::AppError| error.to_string();
     match chore {
+        Chore::Cleanup if *trigger == Trigger::Asked => {
+            let receipts = app.run_batches(&clock).map_err(said)?;
+            let sum = |of: fn(&Receipt) -> u64| receipts.iter().map(of).sum();
+            Ok(deleted(sum(|r| r.items), sum(|r| r.bytes)))
+        }
         Chore::Cleanup => {
             let receipt = app.run_cleanup(trigger, &clock).map_err(said)?;
-            Ok(match (receipt.items, receipt.bytes) {
-                (0, 0) => "nothing to delete".to_owned(),
-                (1, bytes) => format!("1 thing deleted, {}", size(bytes)),
-                (items, bytes) => format!("{items} things deleted, {}", size(bytes)),
-            })
+            Ok(deleted(receipt.items, receipt.bytes))
         }
         Chore::Orphans => {
             let found = app.compare(clock()).map_err(said)?;
@@ -306,8 +325,9 @@ fn note(
     } else {
         tracing::warn!(chore = chore.as_str(), outcome, "a chore failed");
     }
-    // After every job that ends there would be one: only what changes something is kept.
-    if *trigger != Trigger::JobEnded {
+    // After every job that ends there would be one: only what changes something is kept. What
+    // somebody asked for was no look at the rules: whether one was missed does not hang on it.
+    if !matches!(trigger, Trigger::JobEnded | Trigger::Asked) {
         let trigger = trigger.to_string();
         let run = LastRun { at: now.as_millis(), took, trigger, outcome, well, left_out: None };
         app.note_run(chore, &run);

@@ -3,8 +3,11 @@
 //! It is one task. Wishes (submit, cancel, launch) and the ends of builds reach it as messages;
 //! disk writes run beside it and report back, so a slow disk never stops it from listening.
 
+mod moving;
+
 use super::{
     Clock,
+    requeue::{self, Again, is_interrupted},
     watch::{Ended, watch},
 };
 use crate::{
@@ -17,8 +20,9 @@ use crate::{
         Artifact, Cause, Failure, Job, JobId, JobState, Queue, RunnerId, StateKind, Timestamp,
         TransitionRefused, UserName, job::BuildResult, retention::Trigger,
     },
-    store::AuditRecord,
+    store::{AuditRecord, StoreError, Tx},
 };
+use moving::Move;
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -49,6 +53,8 @@ enum Note {
     Ended(JobId, Box<Ended>),
     /// A job's final state is on disk.
     Settled(Box<Job>),
+    /// A job's new queue is on disk.
+    Moved(JobId),
 }
 
 struct Running {
@@ -67,6 +73,8 @@ pub struct Dispatcher {
     running: HashMap<JobId, Running>,
     /// Ended, but not yet on disk.
     settling: HashSet<JobId>,
+    /// In another queue, but on disk still in the one before.
+    moving: HashSet<JobId>,
     notes: (mpsc::UnboundedSender<Note>, mpsc::UnboundedReceiver<Note>),
     stopping: bool,
 }
@@ -91,6 +99,7 @@ impl Dispatcher {
             waiting: waiting.into_iter().map(|job| (job.id, job)).collect(),
             running: HashMap::new(),
             settling: HashSet::new(),
+            moving: HashSet::new(),
             notes: mpsc::unbounded_channel(),
             stopping: false,
         }
@@ -162,6 +171,9 @@ impl Dispatcher {
             Wish::Wake => self.refresh_runners(),
             Wish::Cancel { job, by, done } => self.cancel(job, by, done),
             Wish::Launch { job, by, done } => self.launch(job, by, done),
+            Wish::Move { job, queue, by, peer, done } => {
+                self.move_job(Move { job, queue, by, peer }, done);
+            }
         }
     }
 
@@ -278,7 +290,7 @@ impl Dispatcher {
         job.launched = true;
         let job = job.clone();
         self.audit(&by, "job.launch", id);
-        let save = save(self.app.clone(), job);
+        let save = persist(self.app.clone(), id, move |tx| write_launched(tx, &job));
         tokio::spawn(async move {
             save.await;
             let _ = done.send(Ok(()));
@@ -306,6 +318,7 @@ impl Dispatcher {
     fn take_note(&mut self, note: Note) {
         match note {
             Note::Ended(id, ended) => self.ended(id, *ended),
+            Note::Moved(id) => drop(self.moving.remove(&id)),
             Note::Settled(job) => {
                 self.settling.remove(&job.id);
                 self.app.board().end(&job);
@@ -329,9 +342,25 @@ impl Dispatcher {
         }
         self.app.board().remember_peak(&job);
         self.app.board().add_bytes(&job);
-        forget_secrets(&mut job);
         tracing::info!(job.id = id.get(), state = job.state.kind().as_str(), "build ended");
+        if self.stopping && is_interrupted(&job) {
+            return self.settle_interrupted(job);
+        }
+        forget_secrets(&mut job);
         self.settle(job, None);
+    }
+
+    /// What the stop of the service broke off may be handed in again: it waits for the next start.
+    fn settle_interrupted(&mut self, mut job: Job) {
+        self.settling.insert(job.id);
+        let (notes, app, now) = (self.notes.0.clone(), self.app.clone(), (self.clock)());
+        tokio::spawn(async move {
+            let again = again(&app, &job, now).await;
+            forget_secrets(&mut job);
+            save_with(app.clone(), job.clone(), again).await;
+            note_ended(&app, &job).await;
+            let _ = notes.send(Note::Settled(Box::new(job)));
+        });
     }
 
     fn settle(&mut self, job: Job, done: Option<oneshot::Sender<Result<(), AppError>>>) {
@@ -353,22 +382,53 @@ impl Dispatcher {
     }
 }
 
-/// Writes a job, again and again until the disk takes it: a state that only this process knows
-/// would be lost. A write that comes late never takes a state back.
-async fn save(app: App, job: Job) {
+/// Makes a change, again and again until the disk takes it: a state that only this process knows
+/// would be lost.
+async fn persist(
+    app: App,
+    id: JobId,
+    change: impl Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + Sync + 'static,
+) {
+    let change = Arc::new(change);
     loop {
-        let record = job.clone();
-        let written = app
-            .store()
-            .write(move |tx| match tx.job(record.id)? {
-                Some(old) if old.state.kind() > record.state.kind() => Ok(()),
-                Some(_) | None => tx.put_job(&record),
-            })
-            .await;
-        let Err(error) = written else { return };
-        tracing::error!(job.id = job.id.get(), %error, "the job's state cannot be written yet");
+        let once = Arc::clone(&change);
+        let Err(error) = app.store().write(move |tx| once(tx)).await else { return };
+        tracing::error!(job.id = id.get(), %error, "the job's state cannot be written yet");
         tokio::time::sleep(RETRY).await;
     }
+}
+
+/// Writes a job. A write that comes late never takes a state back.
+async fn save(app: App, job: Job) {
+    save_with(app, job, None).await;
+}
+
+/// As [`save`], with the job that repeats it.
+async fn save_with(app: App, job: Job, again: Option<Again>) {
+    persist(app, job.id, move |tx| {
+        match tx.job(job.id)? {
+            Some(old) if old.state.kind() > job.state.kind() => return Ok(()),
+            Some(_) | None => tx.put_job(&job)?,
+        }
+        again.as_ref().map_or(Ok(()), |again| again.write(tx))
+    })
+    .await;
+}
+
+/// Nothing but the release changes: what else was written meanwhile stays.
+fn write_launched(tx: &mut Tx<'_>, job: &Job) -> Result<(), StoreError> {
+    match tx.job(job.id)? {
+        Some(old) if old.state.kind() > StateKind::Queued => Ok(()),
+        Some(old) => tx.put_job(&Job { launched: true, ..old }),
+        None => tx.put_job(job),
+    }
+}
+
+/// Whatever has to be copied is copied beside everything else.
+async fn again(app: &App, job: &Job, now: Timestamp) -> Option<Again> {
+    let (app, job) = (app.clone(), job.clone());
+    let copied = tokio::task::spawn_blocking(move || requeue::again(&app, &job, now)).await;
+    copied.inspect_err(|error| tracing::error!(%error, "a job is not handed in again")).ok()?
 }
 
 /// What a job that is not done left is looked for on disk, beside everything else.
@@ -383,7 +443,7 @@ async fn note_ended(app: &App, job: &Job) {
 }
 
 /// Values of secret fields are needed until the build has ended, and never after.
-fn forget_secrets(job: &mut Job) {
+pub(super) fn forget_secrets(job: &mut Job) {
     let secret = std::mem::take(&mut job.request.secret_options);
     job.request.options.retain(|(id, _)| !secret.contains(id));
     job.request.secret_options = secret;

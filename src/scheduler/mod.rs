@@ -6,6 +6,7 @@ mod cron;
 mod disk;
 mod dispatch;
 mod recover;
+mod requeue;
 mod watch;
 
 pub use cron::{Chores, ChoresError};

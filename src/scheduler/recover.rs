@@ -1,6 +1,9 @@
 //! Assume the last run died: what it left half done is put right before anything starts.
 
-use super::dispatch::interrupted;
+use super::{
+    dispatch::{forget_secrets, interrupted},
+    requeue,
+};
 use crate::{
     app::App,
     domain::{Job, JobState, StateKind, Timestamp},
@@ -17,13 +20,15 @@ pub struct Recovered {
     pub waiting: Vec<Job>,
     /// How many were building and are now failed(interrupted).
     pub interrupted: usize,
+    /// How many of those are handed in again; they wait.
+    pub requeued: usize,
     /// How many directories of requests that were never acknowledged were removed.
     pub unacknowledged: usize,
 }
 
-/// building → failed(interrupted); directories of requests whose record never reached the disk are
-/// removed; how long recipes took and how much disk they held is remembered. Call it after the builder's sweep and before the
-/// dispatcher starts.
+/// building → failed(interrupted), and handed in again where the queue says so; directories of requests whose record never reached the disk are
+/// removed; how long recipes took and how much disk they held is remembered. Call it after
+/// the builder's sweep and before the dispatcher starts.
 ///
 /// # Errors
 /// When the store cannot be read or written.
@@ -33,8 +38,10 @@ pub fn recover(app: &App, now: Timestamp) -> Result<Recovered, StoreError> {
         match job.state {
             JobState::Queued => found.waiting.push(job),
             JobState::Building { .. } => {
-                interrupt(app, job, now)?;
+                let again = interrupt(app, job, now)?;
                 found.interrupted += 1;
+                found.requeued += usize::from(again.is_some());
+                found.waiting.extend(again);
             }
             // Not among the open ones.
             JobState::Done { .. } | JobState::Failed { .. } | JobState::Cancelled { .. } => {}
@@ -45,17 +52,24 @@ pub fn recover(app: &App, now: Timestamp) -> Result<Recovered, StoreError> {
     Ok(found)
 }
 
-fn interrupt(app: &App, mut job: Job, now: Timestamp) -> Result<(), StoreError> {
+/// Ends it; returns the job that takes its place, if one does.
+fn interrupt(app: &App, mut job: Job, now: Timestamp) -> Result<Option<Job>, StoreError> {
     let failure = interrupted("the box or the service stopped while this was building");
-    let Ok(state) = job.state.fail(failure, now) else { return Ok(()) };
+    let Ok(state) = job.state.fail(failure, now) else { return Ok(None) };
+    let again = requeue::again(app, &job, now);
     job.state = state;
+    forget_secrets(&mut job);
     if let Ok(Some(index)) = app.data().open_log_index(job.id) {
         job.result.log_lines = index.lines().unwrap_or(0);
     }
     if let Ok(Some(log)) = app.data().open_log(job.id) {
         job.result.log_size = log.len().unwrap_or(0);
     }
-    app.store().write_blocking(move |tx| tx.put_job(&job))
+    app.store().write_blocking(move |tx| {
+        tx.put_job(&job)?;
+        again.as_ref().map_or(Ok(()), |again| again.write(tx))?;
+        Ok(again.map(requeue::Again::into_job))
+    })
 }
 
 /// Files come before the record, so a kill in between leaves a directory nobody was told about.

@@ -4,7 +4,7 @@ use super::{
     Reply, Screens, Visit, WebError, error::WayOut, flash::Notice, job::blocking, pages, reply,
 };
 use crate::app::{App, AppError, Chore, Receipt};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 
 /// Rows of a preview.
 pub(super) const ROWS: usize = 200;
@@ -45,7 +45,13 @@ async fn start(visit: Visit, chore: Chore) -> Reply {
 
 async fn receipt(visit: Visit) -> Reply {
     let receipt = receipt_of(&visit)?;
-    Ok(reply::page(pages::receipt(&visit.frame(), &receipt)))
+    let progress = visit.app.run_progress(receipt.run).filter(|_| receipt.ended.is_none());
+    let mut response = reply::page(pages::receipt(&visit.frame(), &receipt, progress.as_ref()));
+    if progress.is_some() {
+        // Without a script, and only as long as there is something to see.
+        response.headers_mut().insert(header::REFRESH, HeaderValue::from_static("2"));
+    }
+    Ok(response)
 }
 
 /// The receipt that the path's `{run}` names.

@@ -30,6 +30,7 @@ pub fn routes(app: &App) -> Screens {
         .on("job.cancel", confirm_cancel)
         .on("job.cancel.post", cancel)
         .on("job.launch", launch)
+        .on("job.retry", retry)
 }
 
 async fn job(visit: Visit) -> Reply {
@@ -143,6 +144,12 @@ async fn launch(visit: Visit) -> Reply {
     let id = visit.job_id()?;
     visit.app.launch(visit.actor()?, id, visit.now).await?;
     Ok(reply::see_other_with(&format!("/jobs/{id}"), &Notice::Launched(id), visit.secure))
+}
+
+async fn retry(visit: Visit) -> Reply {
+    let id = visit.job_id()?;
+    let new = visit.app.retry(visit.actor()?, id, &visit.peer, visit.now).await?;
+    Ok(reply::see_other_with(&format!("/jobs/{new}"), &Notice::Submitted(new), visit.secure))
 }
 
 #[cfg(test)]

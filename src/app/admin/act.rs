@@ -203,9 +203,8 @@ impl App {
 
     fn argument(&self, action: &Action, given: &str) -> Result<String, AppError> {
         let given = given.trim();
-        let wrong = |message: String| {
-            Err(AppError::Invalid(vec![Problem::new("argument", message)]))
-        };
+        let wrong =
+            |message: String| Err(AppError::Invalid(vec![Problem::new("argument", message)]));
         match action.argument {
             // A deletion's argument is where what waits goes: its rule looks at it.
             None => Ok(given.to_owned()),
@@ -231,7 +230,8 @@ impl App {
 /// The jobs that keys name; a key of something else is refused.
 fn job_ids(keys: &[String]) -> Result<Vec<JobId>, AppError> {
     let parse = |key: &String| key.parse::<JobId>();
-    keys.iter().map(parse).collect::<Result<_, _>>().map_err(|error| {
-        AppError::Invalid(vec![Problem::new("id", error.to_string())])
-    })
+    keys.iter()
+        .map(parse)
+        .collect::<Result<_, _>>()
+        .map_err(|error| AppError::Invalid(vec![Problem::new("id", error.to_string())]))
 }

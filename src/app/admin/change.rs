@@ -162,9 +162,7 @@ impl App {
             Err(problems) => return Err(SaveRefused::Invalid(problems)),
         };
         let audit = line(actor, peer, now);
-        let saved = self
-            .writing(actor, now, move |w| save(w, edit, &saving, &values, audit))
-            .await;
+        let saved = self.writing(actor, now, move |w| save(w, edit, &saving, &values, audit)).await;
         match saved {
             Ok(key) => {
                 (edit.after)(self);

@@ -86,7 +86,8 @@ fn read_field(
     texts: &[String],
 ) -> Result<Result<Value, String>, AppError> {
     let text = texts.first().map_or("", String::as_str).trim();
-    let filled = |read: Result<Value, String>| if text.is_empty() { Ok(Value::Nothing) } else { read };
+    let filled =
+        |read: Result<Value, String>| if text.is_empty() { Ok(Value::Nothing) } else { read };
     Ok(match field.kind {
         Kind::Text(most) => filled(line(text, most)),
         Kind::Lines(most) => filled(lines(text, most)),

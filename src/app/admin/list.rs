@@ -112,9 +112,7 @@ impl Dates {
 
 fn begin(day: jiff::civil::Date) -> Timestamp {
     let moment = jiff::tz::Offset::UTC.to_timestamp(day.at(0, 0, 0, 0));
-    moment.map_or(Timestamp::from_millis(i64::MAX), |m| {
-        Timestamp::from_millis(m.as_millisecond())
-    })
+    moment.map_or(Timestamp::from_millis(i64::MAX), |m| Timestamp::from_millis(m.as_millisecond()))
 }
 
 /// A place between two rows: beside the one with this key, which had this value in the column
@@ -283,11 +281,7 @@ impl App {
         Ok(Some(object))
     }
 
-    fn list_audit(
-        &self,
-        model: &'static Model,
-        query: &ListQuery,
-    ) -> Result<ListPage, AppError> {
+    fn list_audit(&self, model: &'static Model, query: &ListQuery) -> Result<ListPage, AppError> {
         let number = |c: &ListCursor| c.key.parse().ok();
         let cursor = match query.cursor.as_ref().and_then(number) {
             None => AuditCursor::Newest,

@@ -42,8 +42,7 @@ impl App {
     /// # Errors
     /// When the store cannot be read.
     pub fn recent_actions(&self, actor: &Actor) -> Result<Vec<TrailRow>, AppError> {
-        let filter =
-            AuditFilter { actor: Some(actor.user.to_string()), ..AuditFilter::default() };
+        let filter = AuditFilter { actor: Some(actor.user.to_string()), ..AuditFilter::default() };
         let page = self.store().audit_page(&filter, AuditCursor::Newest, RECENT)?;
         Ok(page.lines.into_iter().map(|line| (line.number, line.record)).collect())
     }

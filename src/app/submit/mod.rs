@@ -131,7 +131,20 @@ impl App {
         peer: &Peer,
         now: Timestamp,
     ) -> Result<JobId, AppError> {
-        let parsed = self.parse(actor, job, now)?;
+        self.hand_in(actor, job, None, peer, now).await
+    }
+
+    /// What [`submit`](Self::submit) does, for a job that may repeat another one.
+    pub(super) async fn hand_in(
+        &self,
+        actor: &Actor,
+        job: NewJob,
+        retry_of: Option<JobId>,
+        peer: &Peer,
+        now: Timestamp,
+    ) -> Result<JobId, AppError> {
+        let mut parsed = self.parse(actor, job, now)?;
+        parsed.job.retry_of = retry_of;
         let may = actor.allow(Verb::PrivilegedDefinitions).is_ok();
         let layout = self.layout(&parsed.job);
         let inputs = self.inputs(parsed.job.request.input_job, &layout)?;
@@ -181,9 +194,9 @@ impl App {
             at: now,
             actor: actor.user.to_string(),
             peer: peer.shown(),
-            action: "job.submit".into(),
+            action: if job.retry_of.is_some() { "job.retry" } else { "job.submit" }.into(),
             object: format!("job {id}"),
-            detail: format!("{} {} {} on {}", job.name, job.image_type, job.arch, job.queue),
+            detail: show::request_words(&job),
             request: peer.request.clone(),
         };
         let record = job.clone();
@@ -310,7 +323,7 @@ fn plugin_request(
     plugin::plugin_request(job.id, &ask, inputs, layout)
 }
 
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<T, AppError> {
     tokio::task::spawn_blocking(work)

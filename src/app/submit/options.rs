@@ -26,7 +26,10 @@ pub(super) fn parse_options(
             Err(message) => problems.push(Problem::new(&format!("option.{}", field.id), message)),
         }
     }
-    let secret = info.options.iter().filter(|f| f.secret).map(|f| f.id.clone()).collect();
+    // Only those with a value: once values are forgotten, this tells whether there was one.
+    let given = |id: &String| values.iter().any(|(known, _)| known == id);
+    let secret = info.options.iter().filter(|f| f.secret && given(&f.id)).map(|f| f.id.clone());
+    let secret = secret.collect();
     (values, secret)
 }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     app::{CheckView, FieldChoice, FieldKind, ImageTypeChoice, PlannedStep, Remark, RunnerChoice},
+    domain::Job,
     plugin::{self, api},
 };
 
@@ -95,5 +96,14 @@ fn privilege(privilege: api::Privilege) -> &'static str {
         api::Privilege::Network => "network",
         api::Privilege::Kvm => "KVM",
         api::Privilege::UserNamespaces => "user namespaces",
+    }
+}
+
+/// A request in a line of the audit trail.
+pub(super) fn request_words(job: &Job) -> String {
+    let words = format!("{} {} {} on {}", job.name, job.image_type, job.arch, job.queue);
+    match job.retry_of {
+        Some(old) => format!("{words}, repeats job {old}"),
+        None => words,
     }
 }

@@ -241,6 +241,8 @@ pub enum Trigger {
     Watermark,
     /// The last run was cut short.
     Resumed,
-    /// Somebody asked.
+    /// Somebody asked for a cleanup.
     Person(String),
+    /// Somebody asked for the files of certain jobs to be deleted: no rule is applied.
+    Asked,
 }

@@ -87,6 +87,7 @@ impl fmt::Display for Trigger {
             Self::Watermark => f.write_str("little space"),
             Self::Resumed => f.write_str("the last run was cut short"),
             Self::Person(who) => f.write_str(who),
+            Self::Asked => f.write_str("somebody asked for jobs to be deleted"),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::super::{
 use crate::{
     app::{
         AppError, Problem,
-        admin::{Act, ActRefused, Action, Acted, Argument, ListQuery, Model, Scope, Selection},
+        admin::{Act, ActRefused, Acted, Action, Argument, ListQuery, Model, Scope, Selection},
     },
     domain::JobId,
 };
@@ -33,10 +33,8 @@ pub(super) async fn act(mut visit: Visit, model: &'static Model) -> Reply {
     };
     visit.actor()?.allow(action.verb)?;
     let (app, actor, chosen) = (visit.app.clone(), visit.actor()?.clone(), selection.clone());
-    let chosen = blocking(move || {
-        Ok::<_, AppError>(app.admin_choose(&actor, model, &chosen))
-    })
-    .await?;
+    let chosen =
+        blocking(move || Ok::<_, AppError>(app.admin_choose(&actor, model, &chosen))).await?;
     let (keys, changed) = match chosen {
         Ok(chosen) => (chosen.keys, false),
         Err(ActRefused::Nobody) => {
@@ -156,12 +154,8 @@ impl Asking<'_> {
         let markup = match self.action.act {
             Act::Delete => {
                 let things = self.things(visit)?;
-                let page = DeletePage {
-                    act: Some(&page),
-                    model: self.model,
-                    things: &things,
-                    problems,
-                };
+                let page =
+                    DeletePage { act: Some(&page), model: self.model, things: &things, problems };
                 pages::admin::ask_delete(&frame, &page)
             }
             Act::DeleteJobs => {

@@ -47,7 +47,8 @@ fn send(
         return Err(WebError::new(StatusCode::BAD_REQUEST, "Not that list", message));
     }
     let query = ListQuery { limit: PIECE, cursor: None, backwards: false, ..query };
-    let from = From { app: visit.app.clone(), actor: visit.actor()?.clone(), model, now: visit.now };
+    let from =
+        From { app: visit.app.clone(), actor: visit.actor()?.clone(), model, now: visit.now };
     let mut response = reply::stream(StatusCode::OK, mime, pieces(from, query, format));
     let name = format!("attachment; filename=\"img-{}.{ending}\"", model.id);
     if let Ok(name) = HeaderValue::from_str(&name) {
@@ -135,8 +136,8 @@ fn plain(value: &Value) -> String {
 
 /// A cell. One that a spreadsheet would take for a formula is made a text.
 fn quoted(text: &str) -> String {
-    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r'])
-        && text.parse::<f64>().is_err();
+    let formula =
+        text.starts_with(['=', '+', '-', '@', '\t', '\r']) && text.parse::<f64>().is_err();
     let mark = if formula { "'" } else { "" };
     if formula || text.contains([',', '"', '\n', '\r']) {
         return format!("\"{mark}{}\"", text.replace('"', "\"\""));

@@ -78,7 +78,9 @@ async fn palette(visit: Visit) -> Reply {
         let adds = crate::app::admin::MODELS.iter().filter(|m| {
             m.rights.add.is_some_and(|verb| verbs.has(verb)) && verbs.has(m.rights.view)
         });
-        links.extend(adds.map(|m| (format!("Add {}", m.one), format!("/admin/{}/add", m.id), "Add")));
+        links.extend(
+            adds.map(|m| (format!("Add {}", m.one), format!("/admin/{}/add", m.id), "Add")),
+        );
     }
     Ok(reply::page(pages::palette(&links)))
 }
@@ -93,8 +95,10 @@ fn thing(visit: &Visit, model: &'static Model) -> Result<Object, WebError> {
 fn no_such(model: &Model, key: &str) -> WebError {
     let shown: String = key.chars().take(60).collect();
     let message = format!("there is no {} `{shown}`, or not any more", model.one);
-    WebError::new(StatusCode::NOT_FOUND, "Not found", message)
-        .way_out(WayOut { label: format!("All {}", model.several(2)).into(), url: format!("/admin/{}", model.id) })
+    WebError::new(StatusCode::NOT_FOUND, "Not found", message).way_out(WayOut {
+        label: format!("All {}", model.several(2)).into(),
+        url: format!("/admin/{}", model.id),
+    })
 }
 
 #[cfg(test)]

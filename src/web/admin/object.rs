@@ -90,8 +90,12 @@ pub(super) async fn save(mut visit: Visit, model: &'static Model) -> Reply {
     let form = visit.form().await?;
     let key = Some(visit.param("key").to_owned()).filter(|key| !key.is_empty());
     let typed = typed(&form, model);
-    let saving =
-        Saving { model, key: key.clone(), typed: typed.clone(), version: form.get("version").into() };
+    let saving = Saving {
+        model,
+        key: key.clone(),
+        typed: typed.clone(),
+        version: form.get("version").into(),
+    };
     let saved = visit.app.admin_save(visit.actor()?, saving, &visit.peer, visit.now).await;
     let problems;
     let (status, mut shown) = match saved {
@@ -117,8 +121,7 @@ pub(super) async fn save(mut visit: Visit, model: &'static Model) -> Reply {
 
 fn conflict(visit: &Visit, model: &'static Model, typed: &Typed, stale: &Stale) -> Reply {
     let object = thing(visit, model)?;
-    let shown =
-        Shown { stale: Some(stale), version: stale.version.clone(), ..Shown::default() };
+    let shown = Shown { stale: Some(stale), version: stale.version.clone(), ..Shown::default() };
     page(visit, model, (Some(&object), typed), StatusCode::CONFLICT, shown)
 }
 
@@ -144,8 +147,7 @@ async fn after_save(
 /// Makes a set-up link and shows it, on the form where one goes on. It is shown only now, so this
 /// answer is no redirect: nothing keeps the secret.
 async fn link_page(visit: &Visit, model: &'static Model, key: &str) -> Reply {
-    let secret =
-        visit.app.new_setup_link(visit.actor()?, key, &visit.peer, visit.now).await?;
+    let secret = visit.app.new_setup_link(visit.actor()?, key, &visit.peer, visit.now).await?;
     let host = visit.header(header::HOST).unwrap_or("localhost");
     let scheme = if visit.secure { "https" } else { "http" };
     let link = format!("{scheme}://{host}/setup/{secret}");
@@ -170,7 +172,12 @@ fn dependants(
     Ok((object.key, object.title, found))
 }
 
-fn delete_page(visit: &Visit, model: &'static Model, status: StatusCode, problems: &[Problem]) -> Reply {
+fn delete_page(
+    visit: &Visit,
+    model: &'static Model,
+    status: StatusCode,
+    problems: &[Problem],
+) -> Reply {
     let things = [dependants(visit, model, thing(visit, model)?)?];
     let page = DeletePage { act: None, model, things: &things, problems };
     Ok(reply::html(status, pages::admin::ask_delete(&visit.frame(), &page)))
@@ -209,7 +216,6 @@ pub(super) async fn history(visit: Visit, model: &'static Model) -> Reply {
     let (app, actor, key) = (visit.app.clone(), visit.actor()?.clone(), object.key.clone());
     let found = blocking(move || app.admin_history(&actor, model, &key, before)).await;
     let (rows, older) = found?;
-    let page =
-        HistoryPage { model, key: &object.key, title: &object.title, rows: &rows, older };
+    let page = HistoryPage { model, key: &object.key, title: &object.title, rows: &rows, older };
     Ok(reply::page(pages::admin::history(&visit.frame(), &page)))
 }

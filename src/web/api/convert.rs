@@ -73,6 +73,7 @@ pub fn job(view: &JobView, now: Timestamp, console: Option<&App>) -> JobJson {
         files_deleted: view.kept.files_gone().map(gone),
         log_deleted: view.kept.shelf.logs_gone.as_ref().map(gone),
         damage: view.kept.shelf.damage.clone(),
+        tags: view.kept.shelf.tags.iter().map(ToString::to_string).collect(),
         url: format!("/jobs/{}", job.id),
     }
 }
@@ -375,7 +376,14 @@ mod tests {
             result: job::BuildResult { artifacts: vec![artifact], ..job::BuildResult::default() },
         };
         let kept = Retained::nothing(job.id);
-        JobView { job, live: Live::default(), may_cancel: false, may_launch: false, kept }
+        JobView {
+            job,
+            live: Live::default(),
+            may_cancel: false,
+            may_launch: false,
+            may_retry: false,
+            kept,
+        }
     }
 
     #[test]

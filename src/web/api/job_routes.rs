@@ -16,7 +16,20 @@ use serde::de::IgnoredAny;
 pub async fn submit(mut visit: Visit) -> Reply {
     let job = new_job::read(&mut visit).await?;
     let id = visit.app.submit(visit.actor()?, job, &visit.peer, visit.now).await?;
-    let mut response = one(&visit, id, StatusCode::CREATED)?;
+    created(&visit, id)
+}
+
+/// `POST /api/v1/jobs/{job}/retry`
+pub async fn retry(mut visit: Visit) -> Reply {
+    visit.json::<IgnoredAny>().await?;
+    let id = visit.job_id()?;
+    let new = visit.app.retry(visit.actor()?, id, &visit.peer, visit.now).await?;
+    created(&visit, new)
+}
+
+/// A new job, and where it is.
+fn created(visit: &Visit, id: JobId) -> Reply {
+    let mut response = one(visit, id, StatusCode::CREATED)?;
     if let Ok(place) = HeaderValue::from_str(&format!("/api/v1/jobs/{id}")) {
         response.headers_mut().insert(header::LOCATION, place);
     }

@@ -26,6 +26,7 @@ pub fn routes(app: &App) -> Screens {
         .on("api.image", download::image)
         .on("api.cancel", job_routes::cancel)
         .on("api.launch", job_routes::launch)
+        .on("api.retry", job_routes::retry)
         .on("api.pin", keep_routes::pin)
         .on("api.unpin", keep_routes::unpin)
         .on("api.keep", keep_routes::keep)

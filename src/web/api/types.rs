@@ -90,6 +90,8 @@ pub struct JobJson {
     pub log_deleted: Option<GoneJson>,
     /// What the last verification found wrong with its files, one sentence each.
     pub damage: Vec<String>,
+    /// Words to find it by, in order.
+    pub tags: Vec<String>,
     /// The job's page.
     pub url: String,
 }

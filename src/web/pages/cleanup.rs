@@ -10,7 +10,7 @@ use super::{
     logline::plain,
 };
 use crate::{
-    app::{CleanupPreview, PlannedRow, Receipt},
+    app::{CleanupPreview, PlannedRow, Receipt, RunProgress, SKIPPED},
     domain::{
         Verb,
         retention::{Class, Guard},
@@ -123,8 +123,8 @@ fn more(all: u64, shown: usize) -> Markup {
     html! { @if left > 0 { p class="meta" { "and " (human::grouped(left)) " more" } } }
 }
 
-/// What one cleanup did.
-pub fn receipt(f: &Frame, r: &Receipt) -> Markup {
+/// What one cleanup did; `progress` while it goes on.
+pub fn receipt(f: &Frame, r: &Receipt, progress: Option<&RunProgress>) -> Markup {
     let title = format!("Cleanup {}", r.run);
     admin(
         f,
@@ -132,7 +132,10 @@ pub fn receipt(f: &Frame, r: &Receipt) -> Markup {
         (Section::Disk, true),
         "full",
         html! {
-            (verdict(r))
+            @match progress {
+                Some(progress) => (going_on(progress)),
+                None => (verdict(r)),
+            }
             dl class="facts" {
                 (fact("Began", human::time(r.begun)))
                 (fact("Trigger", plain(&r.trigger)))
@@ -153,8 +156,36 @@ pub fn receipt(f: &Frame, r: &Receipt) -> Markup {
     )
 }
 
+fn going_on(p: &RunProgress) -> Markup {
+    let (done, all) = (human::grouped(p.done), human::grouped(p.planned));
+    html! {
+        p class="note info" {
+            (icon("info"))
+            span {
+                @if p.done == 0 { "It has only just begun, or waits for another cleanup to end." }
+                @else { "It goes on. This page shows how far it is." }
+            }
+        }
+        p {
+            span class="prog" {
+                progress max=(p.planned.max(1)) value=(p.done) aria-label="Progress" {}
+                span class="num" { (done) " of " (all) ", " (human::size(p.bytes)) " freed" }
+            }
+        }
+    }
+}
+
+/// What somebody asked for and what stayed all the same.
+fn skipped(r: &Receipt) -> u64 {
+    let named = r.mishaps.iter().filter(|m| m.what.starts_with(SKIPPED)).count() as u64;
+    // What is not named any more is of the same kind, if what is named is.
+    if named == r.mishaps.len() as u64 { errors(r) } else { named }
+}
+
 fn verdict(r: &Receipt) -> Markup {
-    let (class, shape) = match (r.ended, errors(r)) {
+    let (errors, skipped) = (errors(r), skipped(r));
+    let wrong = errors.saturating_sub(skipped);
+    let (class, shape) = match (r.ended, errors) {
         (None, _) => ("info", "info"),
         (Some(_), 0) => ("good", "done"),
         (Some(_), _) => ("warn", "alert"),
@@ -163,10 +194,15 @@ fn verdict(r: &Receipt) -> Markup {
         p class={ "note " (class) } {
             (icon(shape))
             span {
-                @match (r.ended, errors(r)) {
-                    (None, _) => "It goes on, or it was cut short: then the next one ends it.",
-                    (Some(_), 0) => "Everything went well.",
-                    (Some(_), n) => { (human::count(n, "thing", "things")) " went wrong; the rest is done." }
+                @match (r.ended, wrong, skipped) {
+                    (None, ..) => "It goes on, or it was cut short: then the next one ends it.",
+                    (Some(_), 0, 0) => "Everything went well.",
+                    (Some(_), 0, n) => { (human::count(n, "job was", "jobs were")) " skipped; the rest is done." }
+                    (Some(_), n, 0) => { (human::count(n, "thing", "things")) " went wrong; the rest is done." }
+                    (Some(_), n, left) => {
+                        (human::count(n, "thing", "things")) " went wrong and "
+                        (human::count(left, "job was", "jobs were")) " skipped; the rest is done."
+                    }
                 }
             }
         }
@@ -183,7 +219,7 @@ fn mishaps(r: &Receipt) -> Markup {
     html! {
         @if !r.mishaps.is_empty() {
             section {
-                h2 { "What went wrong" }
+                h2 { @if skipped(r) > 0 { "What was skipped or went wrong" } @else { "What went wrong" } }
                 table class="stack" {
                     thead { tr { th scope="col" { "Job" } th scope="col" { "What" } } }
                     tbody {

@@ -106,9 +106,16 @@ fn facts(v: &JobView, now: Timestamp) -> Markup {
             @if let Some(ended) = job.state.ended() { (fact("Ended", human::time(ended))) }
             @if let Some(disk) = disk(job, live) { (fact("Disk", disk)) }
             @if let Some(kept) = kept(v) { (fact("Kept", kept)) }
+            @if !v.kept.shelf.tags.is_empty() { (fact("Tags", html! { (tags(v)) })) }
             @if let Some(sandbox) = &live.sandbox { (fact("Sandbox", html! { (sandbox) })) }
         }
     }
+}
+
+/// The tags of a job, in order.
+pub(super) fn tags(v: &JobView) -> String {
+    let tags: Vec<_> = v.kept.shelf.tags.iter().map(|tag| tag.as_str()).collect();
+    tags.join(", ")
 }
 
 /// A label and what is so.

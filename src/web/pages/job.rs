@@ -243,6 +243,12 @@ fn actions(f: &Frame, v: &JobView) -> Markup {
             @if v.may_cancel {
                 a class="btn danger" href={ (base) "/cancel" } { (icon("stop")) span { "Cancel" } }
             }
+            @if v.may_retry {
+                form method="post" action={ (base) "/retry" } {
+                    @if let Some(session) = f.session { (csrf(session)) }
+                    button type="submit" { "Retry" }
+                }
+            }
             (keeping::buttons(f, v))
         }
     }

@@ -3,6 +3,7 @@
 use super::{
     badge::{estimate, job_badge, place, progress, waited},
     frame::csrf_field,
+    head::tags,
     human,
     query::encode,
 };
@@ -24,6 +25,7 @@ pub fn queue_row(v: &JobView, now: Timestamp, csrf: &str) -> Markup {
             th scope="row" {
                 a href={ "/jobs/" (job.id) } { (job.id) " / " (job.queue) }
                 small { (job.name) }
+                @if !v.kept.shelf.tags.is_empty() { small { (tags(v)) } }
             }
             td { (human::time(job.submitted)) }
             td { (length(job, now)) }

@@ -6,7 +6,7 @@ use super::super::{
     value::{Object, Value},
 };
 use crate::{
-    app::{App, AppError, Wish},
+    app::{App, AppError},
     domain::{
         Actor, GroupName, Queue, QueueName, RunnerId, StateKind, Verb,
         retention::{Lifetime, Override},
@@ -115,12 +115,7 @@ pub(super) static QUEUES: Model = Model {
                     Kind::Any(groups),
                     "None ticked: whoever may submit at all.",
                 ),
-                Field::new(
-                    "runners",
-                    "Runners",
-                    Kind::Any(runners),
-                    "None ticked: all of them.",
-                ),
+                Field::new("runners", "Runners", Kind::Any(runners), "None ticked: all of them."),
             ],
         },
         Fieldset {
@@ -149,7 +144,12 @@ pub(super) static QUEUES: Model = Model {
                     Kind::Keep,
                     "How long after a job's end, such as 14d, or forever. Empty: as the settings say.",
                 ),
-                Field::new("leftovers", "Leftovers", Kind::Keep, "What failed and cancelled jobs left."),
+                Field::new(
+                    "leftovers",
+                    "Leftovers",
+                    Kind::Keep,
+                    "What failed and cancelled jobs left.",
+                ),
                 Field::new("logs", "Logs", Kind::Keep, "They stay at least as long as the image."),
                 Field::new("records", "Rows", Kind::Keep, "The rows of jobs whose files are gone."),
                 Field::new(
@@ -374,7 +374,9 @@ fn waiting_jobs(
     let count = waiting.len();
     let some = waiting.into_iter().take(NAMED).collect();
     if BUILT_IN.contains(&name.as_str()) {
-        let text = format!("it is built in and in use: {count} jobs wait in it; move or cancel them first");
+        let text = format!(
+            "it is built in and in use: {count} jobs wait in it; move or cancel them first"
+        );
         return Ok(Dependant { some, ..Dependant::block(text) });
     }
     let others = app.store().queues()?.into_iter().filter(|q| q.name != *name);
@@ -405,9 +407,5 @@ fn runners(app: &App) -> Result<Vec<(String, String)>, AppError> {
 
 fn after(app: &App) {
     app.settings_changed();
-    // A queue that goes on may have something to start.
-    if let Err(error) = app.wish(Wish::Wake) {
-        tracing::debug!(%error, "nobody looks at the queues any more");
-    }
     app.board().announce(crate::app::Change::Queues);
 }

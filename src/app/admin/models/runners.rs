@@ -6,7 +6,7 @@ use super::super::{
     value::{Object, Value},
 };
 use crate::{
-    app::{App, AppError, Wish},
+    app::{App, AppError, OFF, runner_key},
     domain::{Actor, RunnerId, Verb},
     plugin::{Entry, Origin, Status},
 };
@@ -33,10 +33,7 @@ pub(super) static RUNNERS: Model = Model {
         Column::plain("missing", "Programs not found"),
         Column::number("pairs", "Pairs"),
     ],
-    filters: &[
-        Filter { id: "usable", label: "Usable" },
-        Filter { id: "origin", label: "From" },
-    ],
+    filters: &[Filter { id: "usable", label: "Usable" }, Filter { id: "origin", label: "From" }],
     search: &["id", "name", "status", "programs"],
     order: ("id", false),
     dated: false,
@@ -95,13 +92,8 @@ pub(super) static RUNNERS: Model = Model {
     object: "runner",
 };
 
-/// Where it is kept that somebody has switched a runner off.
-fn store_key(id: &str) -> String {
-    format!("runner.{id}")
-}
-
 fn is_on(setting: Option<&str>) -> bool {
-    setting != Some("off")
+    setting != Some(OFF)
 }
 
 fn all(app: &App, _actor: &Actor) -> Result<Vec<Object>, AppError> {
@@ -109,7 +101,7 @@ fn all(app: &App, _actor: &Actor) -> Result<Vec<Object>, AppError> {
     for entry in app.catalog().snapshot().iter() {
         // Two files may say the same id; the first is the one that counts.
         if !found.iter().any(|object| object.key == entry.id) {
-            let on = is_on(app.store().setting(&store_key(&entry.id))?.as_deref());
+            let on = is_on(app.store().setting(&runner_key(&entry.id))?.as_deref());
             found.push(object(entry, on));
         }
     }
@@ -168,7 +160,7 @@ fn known(w: &Writing<'_, '_>, key: &str) -> Option<Entry> {
 
 fn load(w: &mut Writing<'_, '_>, key: &str) -> Result<Option<Object>, Refusal> {
     let Some(entry) = known(w, key) else { return Ok(None) };
-    let on = is_on(w.tx.setting(&store_key(key))?.as_deref());
+    let on = is_on(w.tx.setting(&runner_key(key))?.as_deref());
     Ok(Some(object(&entry, on)))
 }
 
@@ -182,12 +174,9 @@ fn switch(w: &mut Writing<'_, '_>, key: &str, on: bool) -> Result<(), Refusal> {
     if known(w, key).is_none() || RunnerId::new(key).is_err() {
         return Err(Refusal::Missing);
     }
-    Ok(w.tx.put_setting(&store_key(key), (!on).then_some("off"))?)
+    Ok(w.tx.put_setting(&runner_key(key), (!on).then_some(OFF))?)
 }
 
 fn after(app: &App) {
     app.settings_changed();
-    if let Err(error) = app.wish(Wish::Wake) {
-        tracing::debug!(%error, "nobody looks at the queues any more");
-    }
 }

@@ -6,7 +6,7 @@ use super::super::{
     value::{Object, Value},
 };
 use crate::{
-    app::{App, AppError, SettingSpec, SettingView, Wish},
+    app::{App, AppError, SettingSpec, SettingView},
     domain::{Actor, Verb},
 };
 
@@ -105,7 +105,4 @@ fn write(w: &mut Writing<'_, '_>, key: Option<&str>, values: &Values) -> Result<
 
 fn after(app: &App) {
     app.settings_changed();
-    if let Err(error) = app.wish(Wish::Wake) {
-        tracing::debug!(%error, "nobody looks at the queues any more");
-    }
 }

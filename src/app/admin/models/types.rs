@@ -11,12 +11,8 @@ use crate::{
     domain::{Actor, Verb},
 };
 
-const RIGHTS: Rights = Rights {
-    view: Verb::ViewTypes,
-    add: None,
-    change: Some(Verb::ChangeTypes),
-    delete: None,
-};
+const RIGHTS: Rights =
+    Rights { view: Verb::ViewTypes, add: None, change: Some(Verb::ChangeTypes), delete: None };
 
 const FIELDS: &[Fieldset] = &[Fieldset {
     title: "On the submit page",

@@ -266,7 +266,9 @@ fn profile(user: &mut User, values: &Values) -> Result<(), Refusal> {
     user.mail = values.text("mail");
     let fits = user.mail.is_empty()
         || user.mail.split_once('@').is_some_and(|(name, host)| {
-            let plain = |t: &str| !t.is_empty() && !t.contains(|c: char| c.is_whitespace() || "<>,;\"".contains(c));
+            let plain = |t: &str| {
+                !t.is_empty() && !t.contains(|c: char| c.is_whitespace() || "<>,;\"".contains(c))
+            };
             plain(name) && plain(host) && !host.contains('@')
         });
     if fits {
@@ -321,8 +323,7 @@ pub(super) fn given(
     if actor.superuser || more.is_empty() {
         return Ok(());
     }
-    let message =
-        format!("you cannot give what you do not have yourself: {}", listed(more));
+    let message = format!("you cannot give what you do not have yourself: {}", listed(more));
     Err(Refusal::field(field, message))
 }
 
@@ -371,7 +372,8 @@ fn last_superuser(w: &mut Writing<'_, '_>, user: &User) -> Result<(), Refusal> {
     if w.tx.users()?.iter().any(other) {
         return Ok(());
     }
-    let sentence = format!("{} is the last superuser who is active: make another one first", user.name);
+    let sentence =
+        format!("{} is the last superuser who is active: make another one first", user.name);
     Err(Refusal::Refused(sentence))
 }
 

@@ -151,7 +151,8 @@ pub fn ask_delete(f: &Frame, p: &DeletePage) -> Markup {
         things => format!("Delete {}?", many(p.model, things.len() as u64)),
     };
     let blocked = p.things.iter().any(|(.., all)| all.iter().any(|d| d.blocks));
-    let moves: Vec<&String> = p.things.iter().flat_map(|(.., all)| all).flat_map(|d| &d.move_to).collect();
+    let moves: Vec<&String> =
+        p.things.iter().flat_map(|(.., all)| all).flat_map(|d| &d.move_to).collect();
     let single = p.things.first().filter(|_| p.act.is_none());
     let url = match (p.act, single) {
         (Some(act), _) => act.url(),

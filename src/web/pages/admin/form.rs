@@ -415,7 +415,8 @@ mod tests {
     #[test]
     fn every_permission_can_be_given_exactly_once() {
         let (table, rest) = granted_by_model();
-        let mut all: Vec<Verb> = table.iter().flat_map(|(_, verbs)| verbs).flatten().copied().collect();
+        let mut all: Vec<Verb> =
+            table.iter().flat_map(|(_, verbs)| verbs).flatten().copied().collect();
         all.extend(rest);
         all.sort_unstable();
         assert_eq!(all, Verb::ALL);

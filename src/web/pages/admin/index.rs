@@ -31,8 +31,7 @@ const PAGES: [(Section, &str, &str, Verb); 3] = [
 /// Every place of the Admin tab that somebody with these permissions may see.
 fn places(verbs: Verbs) -> Vec<(Section, &'static str, String)> {
     let models = MODELS.iter().filter(|m| verbs.has(m.rights.view));
-    let mut all: Vec<_> =
-        models.map(|m| (m.section, m.many, format!("/admin/{}", m.id))).collect();
+    let mut all: Vec<_> = models.map(|m| (m.section, m.many, format!("/admin/{}", m.id))).collect();
     let pages = PAGES.iter().filter(|(.., verb)| verbs.has(*verb));
     all.extend(pages.map(|(section, label, url, _)| (*section, *label, (*url).to_owned())));
     all

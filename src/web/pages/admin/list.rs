@@ -198,7 +198,8 @@ fn below(days: &BTreeMap<i32, u64>, chosen: Option<Dates>) -> Vec<(Dates, u64)> 
 }
 
 fn nothing(p: &AdminListPage) -> Markup {
-    let narrowed = !p.query.filters.is_empty() || !p.query.text.is_empty() || p.query.dates.is_some();
+    let narrowed =
+        !p.query.filters.is_empty() || !p.query.text.is_empty() || p.query.dates.is_some();
     html! {
         div class="empty big" {
             @if p.query.cursor.is_some() {

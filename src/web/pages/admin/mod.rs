@@ -13,7 +13,7 @@ pub use address::{list_url, object_url, read_query};
 pub use ask::{ActPage, DeletePage, ask_act, ask_delete, ask_delete_jobs};
 pub use form::{FormPage, form};
 pub use history::{HistoryPage, history};
+pub(in crate::web) use index::all_places;
 pub use index::{IndexPage, index};
 pub use list::{AdminListPage, list};
-pub(in crate::web) use index::all_places;
 pub(super) use sections::{Section, admin};

@@ -21,6 +21,7 @@ impl Sample {
         let mut view = self.gone_files();
         view.kept.shelf.logs_gone = self.gone(0);
         view.kept = Retained { class: None, until: None, may_pin: false, ..view.kept };
+        view.may_retry = false;
         view
     }
 
@@ -33,6 +34,30 @@ impl Sample {
         view.kept.shelf.damage =
             vec![self.text("handset-ce.raw.gz has 12 bytes, it had 734003200")];
         view
+    }
+
+    /// A run that goes on.
+    pub(super) fn progress(&self) -> RunProgress {
+        RunProgress { done: 1_234, planned: 5_678, bytes: 734_003_200 }
+    }
+
+    /// What somebody asked for, done but for two jobs.
+    pub(super) fn skipped(&self) -> Receipt {
+        let skipped = |n, why: &str| Mishap {
+            job: JobId::new(n),
+            what: format!("{SKIPPED}{}", self.text(why)),
+        };
+        Receipt {
+            trigger: self.text("ann"),
+            mishaps: vec![
+                skipped(41, "it is pinned"),
+                skipped(42, "it is being built: cancel it first"),
+            ],
+            more_mishaps: 0,
+            unmet: vec![],
+            saved: 2,
+            ..self.receipts().remove(1)
+        }
     }
 
     pub(super) fn receipts(&self) -> Vec<Receipt> {

@@ -129,7 +129,7 @@ impl Sample {
             longest: Duration::from_secs(90 * 86_400),
             ..Retained::nothing(job.id)
         };
-        JobView { may_cancel: open, may_launch: false, job, live, kept }
+        JobView { may_cancel: open, may_launch: false, may_retry: !open, job, live, kept }
     }
 
     pub(super) fn building(&self) -> JobView {
@@ -722,7 +722,9 @@ pub(super) fn every_page(s: &Sample) -> Vec<(&'static str, Markup)> {
         ("disk", disk(&f, &s.disk())),
         ("disk-empty", disk(&f, &DiskView::default())),
         ("preview", preview(&f, &s.preview())),
-        ("receipt", receipt(&f, &s.receipts()[1])),
+        ("receipt", receipt(&f, &s.receipts()[1], None)),
+        ("receipt-running", receipt(&f, &s.receipts()[0], Some(&s.progress()))),
+        ("receipt-skipped", receipt(&f, &s.skipped(), None)),
         ("orphans", orphans_confirm(&f, &s.orphans())),
         ("schedules", schedules(&f, &schedules_view)),
         (

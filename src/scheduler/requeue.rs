@@ -1,0 +1,92 @@
+//! A build that a stop of the box broke off is handed in again, once, where its queue says so.
+
+use crate::{
+    app::{App, AppError, request_file},
+    domain::{Cause, Job, JobState, Timestamp, job::BuildResult},
+    store::{AuditRecord, StoreError, Tx},
+};
+
+/// A job that takes the place of one that was interrupted; its files are on disk, its record is
+/// not.
+pub(super) struct Again {
+    job: Job,
+    audit: AuditRecord,
+}
+
+/// What repeats `old`, which was building, with everything that was handed in for it: secret
+/// values too, so `old` must still have them. `None` if its queue does not ask for that, if it
+/// was a second try itself, or if its definition cannot be copied.
+pub(super) fn again(app: &App, old: &Job, now: Timestamp) -> Option<Again> {
+    match wanted(app, old) {
+        Ok(true) => {}
+        Ok(false) => return None,
+        Err(error) => {
+            tracing::warn!(job.id = old.id.get(), %error, "it is not handed in again");
+            return None;
+        }
+    }
+    let made = copy(app, old, now);
+    made.inspect_err(|error| {
+        tracing::warn!(job.id = old.id.get(), %error, "it could not be handed in again");
+    })
+    .ok()
+}
+
+fn wanted(app: &App, old: &Job) -> Result<bool, StoreError> {
+    let queues = app.store().queues()?;
+    if !queues.iter().any(|queue| queue.name == old.queue && queue.requeue) {
+        return Ok(false);
+    }
+    let Some(first) = old.retry_of else { return Ok(true) };
+    // Of what is not known any more it is not known either whether this is the second try.
+    Ok(app.store().job(first)?.is_some_and(|first| !is_interrupted(&first)))
+}
+
+/// True if the box broke its build off.
+pub(super) fn is_interrupted(job: &Job) -> bool {
+    matches!(&job.state, JobState::Failed { failure, .. } if failure.cause == Cause::Interrupted)
+}
+
+/// Files first, as for every job.
+fn copy(app: &App, old: &Job, now: Timestamp) -> Result<Again, AppError> {
+    let definition = app.data().read_definition(old.id, old.request.definition_size)?;
+    let mut job = Job {
+        id: app.store().next_job_id()?,
+        submitted: now,
+        retry_of: Some(old.id),
+        state: JobState::Queued,
+        result: BuildResult::default(),
+        ..old.clone()
+    };
+    // The service may have come back with newer runners; the old ones are gone then.
+    if let Ok(runner) = app.catalog().runner(job.runner.as_str()) {
+        job.runner_version.clone_from(&runner.info().version);
+        runner.sha256().clone_into(&mut job.runner_sha256);
+    }
+    let request = request_file::encode(&job)
+        .map_err(|e| AppError::internal("the request cannot be written down", e))?;
+    app.data().create_job(job.id, &definition, &request)?;
+    let audit = AuditRecord {
+        at: now,
+        actor: "system".into(),
+        peer: String::new(),
+        action: "job.requeue".into(),
+        object: format!("job {}", job.id),
+        detail: format!("repeats job {}, which was interrupted", old.id),
+        request: String::new(),
+    };
+    Ok(Again { job, audit })
+}
+
+impl Again {
+    /// Its record, in one commit with the end of the job it repeats.
+    pub(super) fn write(&self, tx: &mut Tx<'_>) -> Result<(), StoreError> {
+        tx.put_job(&self.job)?;
+        tx.append_audit(&self.audit)
+    }
+
+    /// The job itself.
+    pub(super) fn into_job(self) -> Job {
+        self.job
+    }
+}
