@@ -113,6 +113,9 @@ impl Appliance {
             if let Err(error) = loading.load_inventory() {
                 tracing::warn!(%error, "what can be deleted is not known yet");
             }
+            if let Err(error) = loading.store().warm_rows() {
+                tracing::warn!(%error, "the first list of jobs will take a moment longer");
+            }
         });
         let chore_app = app.clone();
         let chores = tokio::spawn(async move {
@@ -198,6 +201,7 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
     let settings = settings(config, remarks)?;
     let (app, wishes) = App::new(Parts { store, data, catalog, settings })?;
     let code = app.first_start(&queue_limits(config), now())?;
+    app.widen_rights(now())?;
     app.settings_changed();
     keep_first_code(&app, code)?;
     let recovered = recover(&app, now())?;

@@ -9,6 +9,7 @@
     reason = "a bench may stop with a message, reads the clock and starts programs"
 )]
 
+mod admin;
 mod cleanup;
 mod http;
 mod jobs;
@@ -38,6 +39,7 @@ fn main() {
     logs::line_latency(&mut report);
     logs::flood(&mut report);
     pages::queue(&mut report);
+    admin::pages(&mut report);
     start::with_many_jobs(&mut report);
     cleanup::planning(&mut report);
     cleanup::removal(&mut report);

@@ -50,7 +50,8 @@ pub fn queue(report: &mut Report) {
     }
 }
 
-fn seeded(jobs: u64) -> Service {
+/// A service with so many jobs that have ended.
+pub fn seeded(jobs: u64) -> Service {
     // The store makes itself at the first start; the jobs are put in while it is stopped.
     let service = Service::start(on_disk(), "off");
     let data = service.data();

@@ -4,7 +4,8 @@
 use super::{App, AppError, FIRST_CODE, FIRST_USER};
 use crate::{
     accounts::{self, code},
-    domain::{Group, Queue, QueueName, Site, Timestamp, User, UserName, UserQuota, Verbs},
+    domain::{Group, Queue, QueueName, Site, Timestamp, User, UserName, UserQuota, Verb, Verbs},
+    store::AuditRecord,
 };
 use std::time::Duration;
 
@@ -14,6 +15,11 @@ const QUEUES: [(&str, &str); 3] = [
     ("api", "Jobs handed in by scripts and the command line."),
     ("requests", "Requests that are recorded and wait until an operator launches them."),
 ];
+
+/// Setting that says which permissions the groups know; absent before there were any for each kind
+/// of thing.
+const RIGHTS: &str = "rights.known";
+const RIGHTS_NOW: &str = "2";
 
 /// The limits of the queues made at the first start; later they are the queues' own.
 #[derive(Clone, Copy, Debug)]
@@ -62,15 +68,67 @@ impl App {
             }
             tx.put_site(&Site { domain: "localhost".into(), display_name: "IMG".into() })?;
             tx.put_setting(FIRST_CODE, Some(&stored))?;
+            tx.put_setting(RIGHTS, Some(RIGHTS_NOW))?;
             tx.put_user(&user)
         })?;
         Ok(Some(secret))
+    }
+
+    /// Gives what is new to those who had everything of its kind in a store (or a backup) from
+    /// before there were permissions for each kind of thing; then, whoever saw the box's health
+    /// could enter the Admin tab.
+    ///
+    /// # Errors
+    /// When the store cannot be read or written.
+    pub fn widen_rights(&self, now: Timestamp) -> Result<(), AppError> {
+        if self.store().setting(RIGHTS)?.is_some() {
+            return Ok(());
+        }
+        let line = AuditRecord {
+            at: now,
+            actor: "system".into(),
+            peer: String::new(),
+            action: "store.upgrade".into(),
+            object: "groups and users".into(),
+            detail: "groups that had everything got the new permissions; who could enter the Admin tab is staff".into(),
+            request: String::new(),
+        };
+        self.store().write_blocking(move |tx| {
+            let mut groups = tx.groups()?;
+            for group in &mut groups {
+                if widened(group) {
+                    tx.put_group(group)?;
+                }
+            }
+            for mut user in tx.users()? {
+                let entered = user.actor(&groups).verbs.has(Verb::ViewHealth);
+                if entered && !user.staff {
+                    user.staff = true;
+                    tx.put_user(&user)?;
+                }
+            }
+            tx.put_setting(RIGHTS, Some(RIGHTS_NOW))?;
+            tx.append_audit(&line)
+        })?;
+        Ok(())
     }
 
     /// True as long as the one-time code is good for something.
     pub fn first_code_open(&self) -> bool {
         self.store().setting(FIRST_CODE).is_ok_and(|code| code.is_some())
     }
+}
+
+/// Adds to a standard group what it has today, if it still had all it had then.
+fn widened(group: &mut Group) -> bool {
+    let standard = Group::standard().into_iter().find(|s| s.name == group.name);
+    let Some(standard) = standard else { return false };
+    let then: Verbs = standard.verbs.iter().filter(|verb| *verb <= Verb::Backup).collect();
+    let whole = then.without(group.verbs).is_empty();
+    if whole {
+        group.verbs = group.verbs.union(standard.verbs);
+    }
+    whole
 }
 
 fn standard_queue(name: &str, purpose: &str, limits: &QueueLimits) -> Result<Queue, AppError> {
@@ -100,4 +158,24 @@ fn first_user(password_hash: String, now: Timestamp) -> Result<User, AppError> {
         quota: UserQuota::default(),
         setup: None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::GroupName;
+
+    #[test]
+    fn a_group_that_had_all_of_its_kind_gets_what_is_new_and_another_does_not() {
+        let named = |name: &str, verbs: Verbs| Group { name: GroupName::new(name).unwrap(), verbs };
+        let old: Verbs = Verb::ALL.iter().copied().filter(|v| *v <= Verb::Backup).collect();
+        let mut whole = named("Administrators", old);
+        assert!(widened(&mut whole));
+        assert_eq!(whole.verbs, Verbs::all());
+        let less: Verbs = old.iter().filter(|v| *v != Verb::Pin).collect();
+        let mut cut = named("Administrators", less);
+        assert!(!widened(&mut cut));
+        assert_eq!(cut.verbs, less);
+        assert!(!widened(&mut named("Our own", Verbs::all())));
+    }
 }

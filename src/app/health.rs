@@ -1,11 +1,36 @@
 //! How the box is: versions, store, disk, tools and runners; and a backup of the store.
 
-use super::{App, AppError, DiskState, HealthGroup, HealthView, RunnerHealth};
+use super::{App, AppError, Chore, DiskState, HealthGroup, HealthView, RunnerHealth};
 use crate::{
     domain::{Allowed, StateKind, Timestamp, admission::Ballast},
     plugin::{Entry, Origin, Status},
+    store::{AuditCursor, AuditFilter},
 };
 use std::{io::Write as _, os::fd::OwnedFd};
+
+/// A backup that is older wants attention where the schedule has one.
+const OLD_BACKUP: std::time::Duration = std::time::Duration::from_secs(3 * 24 * 3600);
+const DAY_MS: i64 = 24 * 3600 * 1000;
+/// Failed sign-ins that are counted; with more it says so.
+const COUNTED: usize = 200;
+/// So many in a day want attention.
+const MANY_FAILED: usize = 50;
+
+/// What of the kernel confines builds.
+fn kernel_facts() -> [(&'static str, String, bool); 2] {
+    let there = |path: &str| std::path::Path::new(path).exists();
+    let spaces = ["mnt", "pid", "ipc", "uts", "net", "user"];
+    let have: Vec<_> =
+        spaces.into_iter().filter(|ns| there(&format!("/proc/self/ns/{ns}"))).collect();
+    let groups = std::fs::read_to_string("/sys/fs/cgroup/cgroup.controllers");
+    let groups = match groups {
+        Ok(text) if text.trim().is_empty() => "version 2, no controllers".to_owned(),
+        Ok(text) => format!("version 2: {}", text.trim()),
+        Err(_) if there("/sys/fs/cgroup") => "version 1, or a mixture".to_owned(),
+        Err(_) => "none".to_owned(),
+    };
+    [("Namespaces", have.join(", "), have.is_empty()), ("Control groups", groups, false)]
+}
 
 /// Below this share of free space the disk needs attention.
 const LOW_DISK: f64 = 0.1;
@@ -26,7 +51,13 @@ impl App {
     }
 
     fn gather(&self, now: Timestamp) -> Result<HealthView, AppError> {
-        let groups = vec![self.versions(now), self.store_facts()?, self.disk_facts(), self.work()?];
+        let groups = vec![
+            self.versions(now),
+            self.store_facts(now)?,
+            self.disk_facts(),
+            self.work()?,
+            self.sign_ins(now)?,
+        ];
         let runners: Vec<_> = self.catalog().snapshot().iter().map(runner_health).collect();
         let well = groups.iter().flat_map(|g| &g.facts).all(|(_, _, attention)| !attention)
             && runners.iter().any(|r| r.usable);
@@ -52,7 +83,7 @@ impl App {
         )
     }
 
-    fn store_facts(&self) -> Result<HealthGroup, AppError> {
+    fn store_facts(&self, now: Timestamp) -> Result<HealthGroup, AppError> {
         let (format, bytes) = self.store().facts();
         let counts = self.store().counts()?;
         let damaged = self.store().quarantined();
@@ -60,6 +91,7 @@ impl App {
             0 => "none".to_owned(),
             n => format!("{n} in quarantine: stop the service and run `img fsck`"),
         };
+        let (last_backup, backup_wanted) = self.last_backup(now);
         Ok(group(
             "Store",
             [
@@ -67,6 +99,49 @@ impl App {
                 ("Size", size(bytes), false),
                 ("Jobs", counts.total.to_string(), false),
                 ("Damaged records", damaged_text, damaged > 0),
+                ("Last backup", last_backup, backup_wanted),
+            ],
+        ))
+    }
+
+    /// When the store was last backed up, and whether that wants attention.
+    fn last_backup(&self, now: Timestamp) -> (String, bool) {
+        let off = self.timetable().get(&Chore::Backup).is_none_or(|text| text.trim().is_empty());
+        match self.last_run(Chore::Backup) {
+            Some(run) if run.well => {
+                let age = now.since(Timestamp::from_millis(run.at));
+                (format!("{} ago", duration(age)), age > OLD_BACKUP && !off)
+            }
+            Some(run) => (format!("failed: {}", run.outcome), true),
+            None if off => ("none; the schedule has none either".into(), false),
+            None => ("none yet; see the schedules".into(), false),
+        }
+    }
+
+    /// Who tried to get in.
+    fn sign_ins(&self, now: Timestamp) -> Result<HealthGroup, AppError> {
+        let day = Timestamp::from_millis(now.as_millis().saturating_sub(DAY_MS));
+        let failed = AuditFilter {
+            action: Some("login.failed".into()),
+            from: Some(day),
+            ..AuditFilter::default()
+        };
+        let page = self.store().audit_page(&failed, AuditCursor::Newest, COUNTED)?;
+        let count = match page.lines.len() {
+            n if n < COUNTED => n.to_string(),
+            n => format!("{n} or more"),
+        };
+        let last = page.lines.first().map_or_else(
+            || "none".into(),
+            |line| format!("{} from {}", line.record.object, line.record.peer),
+        );
+        let sessions = self.store().sessions()?.len().to_string();
+        Ok(group(
+            "Sign-ins",
+            [
+                ("Sessions", sessions, false),
+                ("Failed in the last day", count, page.lines.len() >= MANY_FAILED),
+                ("The last one that failed", last, false),
             ],
         ))
     }
@@ -101,6 +176,7 @@ impl App {
             ("Building", of(StateKind::Building), false),
             ("Waiting", of(StateKind::Queued), false),
         ];
+        facts.extend(kernel_facts());
         let swept = settings.swept.join("; ");
         if !swept.is_empty() {
             facts.push(("Found and freed at the last start", swept, false));
