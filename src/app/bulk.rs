@@ -177,7 +177,7 @@ impl Task {
 
     async fn wish(self, id: JobId) -> Result<(), AppError> {
         match &self.action {
-            BulkAction::Cancel => self.app.cancel(&self.actor, id, self.now).await,
+            BulkAction::Cancel => self.app.cancel(&self.actor, id, &self.peer).await,
             BulkAction::Move(queue) => {
                 self.app.move_job(&self.actor, id, queue, &self.peer, self.now).await
             }

@@ -194,11 +194,12 @@ impl App {
     ///
     /// # Errors
     /// `NotFound`, denied, `Conflict` when it ended already.
-    pub async fn cancel(&self, actor: &Actor, id: JobId, _now: Timestamp) -> Result<(), AppError> {
+    pub async fn cancel(&self, actor: &Actor, id: JobId, peer: &Peer) -> Result<(), AppError> {
         let job = self.record(actor, id)?;
         actor.allow_cancel(&job.owner)?;
         let (done, answer) = oneshot::channel();
-        self.wish(Wish::Cancel { job: id, by: actor.user.clone(), done })?;
+        let (by, peer) = (actor.user.clone(), peer.clone());
+        self.wish(Wish::Cancel { job: id, by, peer, done })?;
         answer.await.map_err(|_| AppError::stopping())?
     }
 
@@ -206,11 +207,12 @@ impl App {
     ///
     /// # Errors
     /// `NotFound`, denied, `Conflict` when it is not waiting for that.
-    pub async fn launch(&self, actor: &Actor, id: JobId, _now: Timestamp) -> Result<(), AppError> {
+    pub async fn launch(&self, actor: &Actor, id: JobId, peer: &Peer) -> Result<(), AppError> {
         actor.allow(Verb::Launch)?;
         self.record(actor, id)?;
         let (done, answer) = oneshot::channel();
-        self.wish(Wish::Launch { job: id, by: actor.user.clone(), done })?;
+        let (by, peer) = (actor.user.clone(), peer.clone());
+        self.wish(Wish::Launch { job: id, by, peer, done })?;
         answer.await.map_err(|_| AppError::stopping())?
     }
     /// Lets a waiting job wait in another queue; it keeps its age. What is so already is success.

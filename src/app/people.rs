@@ -164,9 +164,14 @@ impl App {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn sign_out(&self, session: &SessionView, now: Timestamp) -> Result<(), AppError> {
+    pub async fn sign_out(
+        &self,
+        session: &SessionView,
+        peer: &Peer,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
         let id_hash = session.id_hash;
-        let line = own_audit(now, &session.actor, "logout", "");
+        let line = own_audit((now, peer), &session.actor, "logout", &format!("user {}", session.actor.user));
         self.store()
             .write(move |tx| {
                 tx.remove_session(&id_hash)?;
@@ -270,7 +275,7 @@ impl App {
         actor: &Actor,
         user: &str,
         new: &str,
-        now: Timestamp,
+        (peer, now): (&Peer, Timestamp),
     ) -> Result<(), AppError> {
         if *actor != self.console() {
             let message = "passwords of others are set on the box itself: `img user passwd NAME`";
@@ -280,7 +285,7 @@ impl App {
             .map_err(|e| AppError::Invalid(vec![Problem::new("user", e.to_string())]))?;
         let record = self.user(&name)?;
         let hash = self.new_hash(&name, new).await?;
-        let line = own_audit(now, actor, "password.set", &format!("user {name}"));
+        let line = own_audit((now, peer), actor, "password.set", &format!("user {name}"));
         self.replace_password(record, hash, line, None).await
     }
 
@@ -312,13 +317,13 @@ impl App {
         &self,
         session: &SessionView,
         id_hex: &str,
-        now: Timestamp,
+        (peer, now): (&Peer, Timestamp),
     ) -> Result<(), AppError> {
         let own = self.store().sessions_of(&session.actor.user)?;
         let hex = |hash: &[u8; 32]| data_encoding::HEXLOWER.encode(hash);
         let found = own.into_iter().find(|s| hex(&s.id_hash) == id_hex);
         let found = found.ok_or_else(|| AppError::NotFound("such session of yours".into()))?;
-        let line = own_audit(now, &session.actor, "session.end", &found.peer);
+        let line = own_audit((now, peer), &session.actor, "session.end", &found.peer);
         self.store()
             .write(move |tx| {
                 tx.remove_session(&found.id_hash)?;
@@ -338,7 +343,7 @@ impl App {
         label: &str,
         scope: Verbs,
         days: Option<u32>,
-        now: Timestamp,
+        (peer, now): (&Peer, Timestamp),
     ) -> Result<NewToken, AppError> {
         let label = label.trim();
         if label.is_empty() || label.chars().count() > 80 || label.chars().any(char::is_control) {
@@ -363,7 +368,7 @@ impl App {
             expires: life.map(|life| now.plus(life)),
             last_used: None,
         };
-        let line = own_audit(now, &session.actor, "token.new", &format!("token {}", record.prefix));
+        let line = own_audit((now, peer), &session.actor, "token.new", &format!("token {}", record.prefix));
         let stored = record.clone();
         self.store()
             .write(move |tx| {
@@ -382,10 +387,10 @@ impl App {
         &self,
         session: &SessionView,
         prefix: &str,
-        now: Timestamp,
+        (peer, now): (&Peer, Timestamp),
     ) -> Result<(), AppError> {
         let (user, prefix) = (session.actor.user.clone(), prefix.to_owned());
-        let line = own_audit(now, &session.actor, "token.revoke", &format!("token {prefix}"));
+        let line = own_audit((now, peer), &session.actor, "token.revoke", &format!("token {prefix}"));
         let found = self
             .store()
             .write(move |tx| {
@@ -492,14 +497,19 @@ fn audit(
     }
 }
 
-fn own_audit(at: Timestamp, actor: &Actor, action: &str, object: &str) -> AuditRecord {
+fn own_audit(
+    (at, peer): (Timestamp, &Peer),
+    actor: &Actor,
+    action: &str,
+    object: &str,
+) -> AuditRecord {
     AuditRecord {
         at,
         actor: actor.user.to_string(),
-        peer: String::new(),
+        peer: peer.shown(),
         action: action.to_owned(),
         object: object.to_owned(),
         detail: String::new(),
-        request: String::new(),
+        request: peer.request.clone(),
     }
 }

@@ -507,6 +507,8 @@ pub enum Wish {
         job: JobId,
         /// Who asks.
         by: UserName,
+        /// From where.
+        peer: super::Peer,
         /// Told when it is on disk (queued jobs) or under way (building jobs).
         done: tokio::sync::oneshot::Sender<Result<(), super::AppError>>,
     },
@@ -529,6 +531,8 @@ pub enum Wish {
         job: JobId,
         /// Who asks.
         by: UserName,
+        /// From where.
+        peer: super::Peer,
         /// Told when it is on disk.
         done: tokio::sync::oneshot::Sender<Result<(), super::AppError>>,
     },

@@ -11,7 +11,7 @@ use super::{
     watch::{Ended, watch},
 };
 use crate::{
-    app::{App, AppError, Chore, Wish},
+    app::{App, AppError, Chore, Peer, Wish},
     builder::{
         Build,
         protocol::{Finished, Limits, Order, Outcome, StopReason},
@@ -169,8 +169,8 @@ impl Dispatcher {
                 self.waiting.insert(job.id, *job);
             }
             Wish::Wake => self.refresh_runners(),
-            Wish::Cancel { job, by, done } => self.cancel(job, by, done),
-            Wish::Launch { job, by, done } => self.launch(job, by, done),
+            Wish::Cancel { job, by, peer, done } => self.cancel(job, by, &peer, done),
+            Wish::Launch { job, by, peer, done } => self.launch(job, by, &peer, done),
             Wish::Move { job, queue, by, peer, done } => {
                 self.move_job(Move { job, queue, by, peer }, done);
             }
@@ -245,13 +245,19 @@ impl Dispatcher {
         tracing::error!(job.id = job.id.get(), %refused, "the job was left alone");
     }
 
-    fn cancel(&mut self, id: JobId, by: UserName, done: oneshot::Sender<Result<(), AppError>>) {
+    fn cancel(
+        &mut self,
+        id: JobId,
+        by: UserName,
+        peer: &Peer,
+        done: oneshot::Sender<Result<(), AppError>>,
+    ) {
         if let Some(running) = self.running.get_mut(&id) {
             running.cancelled_by = Some(by.clone());
             // A full channel means that a stop is already under way.
             let _ = running.stop.try_send(StopReason::Cancelled);
             self.app.board().update(id, |live| live.stopping = true);
-            self.audit(&by, "job.cancel", id);
+            self.audit(&by, peer, "job.cancel", id);
             let _ = done.send(Ok(()));
             return;
         }
@@ -268,7 +274,7 @@ impl Dispatcher {
             }
         }
         self.app.board().dequeue(&job.queue, id);
-        self.audit(&by, "job.cancel", id);
+        self.audit(&by, peer, "job.cancel", id);
         forget_secrets(&mut job);
         self.settle(job, Some(done));
     }
@@ -279,7 +285,13 @@ impl Dispatcher {
         AppError::Conflict { job: id, state: state.unwrap_or(StateKind::Building), hint }
     }
 
-    fn launch(&mut self, id: JobId, by: UserName, done: oneshot::Sender<Result<(), AppError>>) {
+    fn launch(
+        &mut self,
+        id: JobId,
+        by: UserName,
+        peer: &Peer,
+        done: oneshot::Sender<Result<(), AppError>>,
+    ) {
         let Some(job) = self.waiting.get_mut(&id).filter(|job| !job.launched) else {
             let state = self.app.store().job(id).ok().flatten().map(|job| job.state.kind());
             let hint = "it does not wait for being launched".to_owned();
@@ -289,7 +301,7 @@ impl Dispatcher {
         };
         job.launched = true;
         let job = job.clone();
-        self.audit(&by, "job.launch", id);
+        self.audit(&by, peer, "job.launch", id);
         let save = persist(self.app.clone(), id, move |tx| write_launched(tx, &job));
         tokio::spawn(async move {
             save.await;
@@ -297,15 +309,15 @@ impl Dispatcher {
         });
     }
 
-    fn audit(&self, by: &UserName, action: &str, id: JobId) {
+    fn audit(&self, by: &UserName, peer: &Peer, action: &str, id: JobId) {
         let record = AuditRecord {
             at: (self.clock)(),
             actor: by.to_string(),
-            peer: String::new(),
+            peer: peer.shown(),
             action: action.to_owned(),
             object: format!("job {id}"),
             detail: String::new(),
-            request: String::new(),
+            request: peer.request.clone(),
         };
         let store = self.app.store().clone();
         tokio::spawn(async move {

@@ -136,13 +136,13 @@ async fn confirm_cancel(visit: Visit) -> Reply {
 
 async fn cancel(visit: Visit) -> Reply {
     let id = visit.job_id()?;
-    visit.app.cancel(visit.actor()?, id, visit.now).await?;
+    visit.app.cancel(visit.actor()?, id, &visit.peer).await?;
     Ok(reply::see_other_with(&format!("/jobs/{id}"), &Notice::Cancelled(id), visit.secure))
 }
 
 async fn launch(visit: Visit) -> Reply {
     let id = visit.job_id()?;
-    visit.app.launch(visit.actor()?, id, visit.now).await?;
+    visit.app.launch(visit.actor()?, id, &visit.peer).await?;
     Ok(reply::see_other_with(&format!("/jobs/{id}"), &Notice::Launched(id), visit.secure))
 }
 

@@ -50,7 +50,7 @@ pub async fn health(visit: Visit) -> Reply {
 pub async fn password(mut visit: Visit) -> Reply {
     let new = visit.json::<PasswordJson>().await?;
     let (user, now) = (visit.param("user"), visit.now);
-    visit.app.admin_set_password(visit.actor()?, user, &new.password, now).await?;
+    visit.app.admin_set_password(visit.actor()?, user, &new.password, (&visit.peer, now)).await?;
     Ok(reply::empty(StatusCode::NO_CONTENT))
 }
 

@@ -76,7 +76,7 @@ pub async fn files(visit: Visit) -> Reply {
 pub async fn cancel(mut visit: Visit) -> Reply {
     visit.json::<IgnoredAny>().await?;
     let id = visit.job_id()?;
-    visit.app.cancel(visit.actor()?, id, visit.now).await?;
+    visit.app.cancel(visit.actor()?, id, &visit.peer).await?;
     one(&visit, id, StatusCode::OK)
 }
 
@@ -84,7 +84,7 @@ pub async fn cancel(mut visit: Visit) -> Reply {
 pub async fn launch(mut visit: Visit) -> Reply {
     visit.json::<IgnoredAny>().await?;
     let id = visit.job_id()?;
-    visit.app.launch(visit.actor()?, id, visit.now).await?;
+    visit.app.launch(visit.actor()?, id, &visit.peer).await?;
     one(&visit, id, StatusCode::OK)
 }
 
