@@ -69,8 +69,8 @@ struct Adding<'a> {
 }
 
 impl App {
-    /// What [`start_deletion`](Self::start_deletion) of these jobs would take now. Takes about
-    /// 0.3 µs a job.
+    /// What [`start_deletion`](Self::start_deletion) of these jobs would take now. Looks at
+    /// nothing but what is in memory.
     ///
     /// # Errors
     /// Denied, or the store cannot be read.

@@ -10,7 +10,7 @@ use crate::{
     files::{FilesError, Removed},
     store::{AuditRecord, Gone, Intent, Receipt, ShelfRecord, StoreError, Tx},
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::{HashMap, HashSet, hash_map::Entry};
 
 /// One thing to delete.
 #[derive(Clone, Debug)]
@@ -135,8 +135,8 @@ pub(super) fn delete_files(
 
 impl Group {
     fn claim(&mut self, app: &App, job: JobId) -> Result<(), Busy> {
-        if !self.claims.contains_key(&job) {
-            self.claims.insert(job, app.claims().deletion(job)?);
+        if let Entry::Vacant(free) = self.claims.entry(job) {
+            free.insert(app.claims().deletion(job)?);
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 #![allow(dead_code, reason = "every test crate uses its own part")]
 
 use img::{
-    app::{App, Chore, DiskSettings, Parts, Settings, Timetable},
+    app::{App, Chore, DiskSettings, Parts, Settings, Timetable, Wish},
     domain::{
         Artifact, Job, JobId, JobName, JobState, QueueName, Role, RunnerId, StateKind, Timestamp,
         UserName,
@@ -19,6 +19,7 @@ use std::{
     sync::Arc,
     time::Duration,
 };
+use tokio::sync::mpsc::UnboundedReceiver;
 
 pub const DAY: i64 = 86_400_000;
 /// The moment of every test: 2026-11-25.
@@ -70,6 +71,11 @@ pub fn open_pressed(root: &Path, emergency: u64, wanted: u64) -> App {
 }
 
 fn open_with(root: &Path, settings: Settings) -> App {
+    open_wishing(root, settings).0
+}
+
+/// As [`open`], with the wishes that a dispatcher has to make true.
+pub fn open_wishing(root: &Path, settings: Settings) -> (App, UnboundedReceiver<Wish>) {
     let data = Arc::new(DataDir::open(root).unwrap());
     let (store, _) = Store::open(&root.join("db")).unwrap();
     let config = CatalogConfig {
@@ -79,7 +85,7 @@ fn open_with(root: &Path, settings: Settings) -> App {
     };
     let catalog = Catalog::open_with(config, Limits::default(), Vec::new()).unwrap();
     let parts = Parts { store, data, catalog: Arc::new(catalog), settings };
-    App::new(parts).unwrap().0
+    App::new(parts).unwrap()
 }
 
 pub fn id(n: u64) -> JobId {
