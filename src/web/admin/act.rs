@@ -16,7 +16,7 @@ use crate::{
         AppError, Problem,
         admin::{Act, ActRefused, Acted, Action, Argument, ListQuery, Model, Scope, Selection},
     },
-    domain::JobId,
+    domain::{JobId, Verb},
 };
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
@@ -206,7 +206,9 @@ fn done_page(
     acted: Acted,
     query: &ListQuery,
 ) -> Reply {
-    if let Some(run) = acted.run {
+    // Receipts are for those who see the box's health.
+    let sees = visit.actor()?.allow(Verb::ViewHealth).is_ok();
+    if let Some(run) = acted.run.filter(|_| sees) {
         return Ok(reply::see_other(&format!("/admin/disk/runs/{run}")));
     }
     let back = list_url(model, query);

@@ -250,6 +250,9 @@ fn actions(f: &Frame, v: &JobView) -> Markup {
                 }
             }
             (keeping::buttons(f, v))
+            @if f.session.is_some_and(|session| session.actor.staff) {
+                a class="btn" href={ "/admin/jobs/" (job.id) "/history" } { "History" }
+            }
         }
     }
 }
