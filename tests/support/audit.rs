@@ -77,6 +77,9 @@ impl<'a> Audit<'a> {
         let said = said[1].as_array().unwrap();
         self.found.extend(said.iter().map(|v| format!("{name}: {}", v.as_str().unwrap_or("?"))));
         self.room(name);
+        if width >= 1280 {
+            self.no_scrolling(name);
+        }
         if let Some(folder) = &self.pictures {
             self.b.picture(width, &folder.join(format!("{name}.png")));
         }
@@ -94,6 +97,17 @@ impl<'a> Audit<'a> {
         );
         if wider != Value::Null {
             self.found.push(format!("{name}: wider than its place: {wider}"));
+        }
+    }
+
+    /// In a wide window no table has to be moved sideways.
+    fn no_scrolling(&mut self, name: &str) {
+        let moved = self.b.script(
+            "const wider = (t) => t.scrollWidth > t.clientWidth;
+             return [...document.querySelectorAll('main .scroll')].find(wider)?.ariaLabel ?? null;",
+        );
+        if moved != Value::Null {
+            self.found.push(format!("{name}: scrolls sideways: {moved}"));
         }
     }
 

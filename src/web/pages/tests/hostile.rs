@@ -60,7 +60,7 @@ const PAYLOADS: [&str; 50] = [
     "%3Cscript%3Ealert(1)%3C/script%3E",
 ];
 
-const ELEMENTS: &str = " a article aside b body button caption circle code dd details dialog div dl dt \
+const ELEMENTS: &str = " a article aside b body br button caption circle code dd details dialog div dl dt \
 fieldset footer form h1 h2 h3 head header html input kbd label legend li link main meta nav ol optgroup \
 option p path pre progress rect script section select small span strong summary svg table tbody td \
 textarea th thead time title tr ul use ";
