@@ -3,7 +3,7 @@
 
 use super::{
     browser::Browser,
-    common::{is_root, until},
+    common::{PASSWORD, is_root, until},
     fill, run, signed_in, some_jobs,
 };
 use thirtyfour::Key;
@@ -193,8 +193,16 @@ fn sessions_and_tokens_end(b: &Browser) {
     b.write("#f-label", "nightly builds");
     b.click("#tokens form.card button.main");
     b.see(".note.good", "is made");
+    b.forget();
+    b.sign_in("imager", PASSWORD);
     b.go("/admin/sessions");
-    assert_eq!(b.count("tbody tr"), 1, "the browser's own");
+    assert_eq!(b.count("tbody tr"), 2, "the browser's own, and the one it forgot");
+    b.click("tbody tr:nth-child(2) [name=id]");
+    run(b, "delete", &[]);
+    b.see("h1", "Delete the session");
+    b.click("main button.danger");
+    b.see(".flash", "End selected sessions: done for 1 session.");
+    assert_eq!(b.count("tbody tr"), 1, "the one that was used last goes on");
     b.go("/admin/tokens");
     b.click("tbody [name=id]");
     run(b, "delete", &[]);
