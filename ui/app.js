@@ -129,6 +129,7 @@
     const form = $("form[data-list]");
     const all = form && $("[data-all]", form);
     if (!all) return;
+    all.hidden = false;
     const boxes = $$("[name=id]", form);
     const count = () => {
       const ticked = boxes.filter((box) => box.checked).length;
@@ -331,7 +332,6 @@
   on(document, "submit", ({ target }) => {
     if (target.matches(GUARDED)) dirty = false;
   });
-
 
   const submitForm = () => {
     const form = $("form[data-submit]");

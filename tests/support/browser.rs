@@ -1,5 +1,6 @@
 //! A headless browser for the tests: its driver, started and ended here, and what a person does with
 //! a page, each waiting as long as a person would.
+#![allow(dead_code, reason = "each test file uses a part of it")]
 
 use crate::common::{PATIENCE, Service, skip, until};
 use serde_json::{Value, json};
@@ -31,6 +32,13 @@ const ARGUMENTS: [&str; 10] = [
     "--disable-sync",
     "--window-size=1280,900",
 ];
+
+/// Whether what has the focus says so, and nothing lies over it.
+const SEEN: &str = "
+    const e = document.activeElement;
+    const { left, right, top, bottom } = e.getBoundingClientRect();
+    const there = document.elementFromPoint((left + right) / 2, (top + bottom) / 2);
+    return getComputedStyle(e).outlineStyle !== 'none' && e.contains(there);";
 
 /// The driver's process and the profile of its browser.
 struct Driver {
@@ -147,9 +155,13 @@ impl Browser {
         self.elements(css).len()
     }
 
-    /// Clicks on the first element that fits.
+    /// Clicks on the first element that fits; what stays at the edge of the window does not cover it.
     pub fn click(&self, css: &str) {
-        self.with(css, "clicking", async |element| element.click().await);
+        self.with(css, "clicking", async |element| {
+            let script = "arguments[0].scrollIntoView({ block: 'center', behavior: 'instant' })";
+            self.driver.execute(script, vec![element.to_json()?]).await?;
+            element.click().await
+        });
     }
 
     /// Does something to the first element that fits; again, if its page just made way for another.
@@ -186,6 +198,45 @@ impl Browser {
         self.runtime.block_on(chain.perform()).unwrap();
     }
 
+    /// Presses Tab until `what` has the focus, which everybody can see.
+    pub fn tab_to(&self, what: &str) {
+        let mut passed = Vec::new();
+        for _ in 0..90 {
+            self.press(Key::Tab);
+            let here = self.focused();
+            if here == what {
+                assert!(self.focus_is_seen(), "the focus on {what} can be seen");
+                return;
+            }
+            passed.push(here);
+        }
+        panic!("Tab never came to `{what}`, but to {passed:?}");
+    }
+
+    /// Whether what has the focus says so, and nothing lies over it.
+    pub fn focus_is_seen(&self) -> bool {
+        self.script(SEEN) == json!(true)
+    }
+
+    /// Clicks on the first element that fits with Shift held down.
+    pub fn click_with_shift(&self, css: &str) {
+        let element = self.element(css);
+        let chain = self.driver.action_chain().key_down(Key::Shift);
+        let chain = chain.click_element(&element).key_up(Key::Shift);
+        self.runtime.block_on(chain.perform()).unwrap();
+    }
+
+    /// Presses keys while another one is held down.
+    pub fn press_with(&self, held: Key, keys: &str) {
+        let chain = self.driver.action_chain().key_down(held.clone()).send_keys(keys).key_up(held);
+        self.runtime.block_on(chain.perform()).unwrap();
+    }
+
+    /// Forgets who is signed in, as a browser of somebody else would not know.
+    pub fn forget(&self) {
+        self.runtime.block_on(self.driver.delete_all_cookies()).unwrap();
+    }
+
     /// What the first element that fits shows; empty while there is none.
     pub fn text(&self, css: &str) -> String {
         let first = self.elements(css).into_iter().next();
@@ -220,10 +271,12 @@ impl Browser {
         done.unwrap_or_else(|e| panic!("{script}: {e}")).json().clone()
     }
 
-    /// What has the focus: its id, else its value, its class or its tag.
+    /// What has the focus: its id, else its value, its class or its text.
     pub fn focused(&self) -> String {
         let found = self.script(
-            "const e = document.activeElement; return e.id || e.value || e.className || e.tagName;",
+            "const e = document.activeElement;
+             return e.id || e.value || e.className || (e !== document.body && e.textContent)
+               || e.tagName;",
         );
         found.as_str().unwrap_or_default().to_owned()
     }

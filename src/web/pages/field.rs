@@ -106,7 +106,7 @@ pub(super) fn sentence(problem: &Problem) -> Markup {
     }
 }
 
-/// Everything that is wrong, with links to the fields. `target` gives a field's control id.
+/// Everything that is wrong, with links to the fields; what concerns none has no link. `target` gives a field's control id.
 pub(super) fn summary(problems: &[Problem], target: impl Fn(&Problem) -> String) -> Markup {
     html! {
         @if !problems.is_empty() {
@@ -121,7 +121,10 @@ pub(super) fn summary(problems: &[Problem], target: impl Fn(&Problem) -> String)
                     }
                     ul {
                         @for problem in problems {
-                            li { a href={ "#" (target(problem)) } { (sentence(problem)) } }
+                            li {
+                                @if problem.field.is_empty() { (sentence(problem)) }
+                                @else { a href={ "#" (target(problem)) } { (sentence(problem)) } }
+                            }
                         }
                     }
                 }

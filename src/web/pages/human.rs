@@ -15,6 +15,12 @@ pub(super) fn time(at: Timestamp) -> Markup {
     html! { time datetime=(iso) title=(exact) { (text) } }
 }
 
+/// As [`time`], in fewer bytes: the exact moment is only there for machines.
+pub(super) fn instant(at: Timestamp) -> Markup {
+    let (text, iso, _) = written(at);
+    html! { time datetime=(iso) { (text) } }
+}
+
 /// A moment that scripts find by its id.
 pub(super) fn time_with_id(at: Timestamp, id: &str) -> Markup {
     let (text, iso, exact) = written(at);

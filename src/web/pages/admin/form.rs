@@ -131,17 +131,24 @@ fn conflict(stale: &Stale) -> Markup {
                 }
                 @if stale.differences.is_empty() { p { "What you typed is what is there now." } }
                 @else {
-                    table class="conflict" {
-                        caption class="vh" { "Where it differs" }
-                        thead { tr { th scope="col" { "Field" } th scope="col" { "Yours" } th scope="col" { "There now" } } }
-                        tbody {
-                            @for d in &stale.differences {
-                                tr {
-                                    th scope="row" { (d.label) }
-                                    td { (plain(&d.yours)) }
-                                    td { (plain(&d.now)) }
-                                }
-                            }
+                    (differences(stale))
+                }
+            }
+        }
+    }
+}
+
+fn differences(stale: &Stale) -> Markup {
+    html! {
+        div class="scroll" tabindex="0" role="region" aria-label="Where it differs" {
+            table class="conflict" {
+                thead { tr { th scope="col" { "Field" } th scope="col" { "Yours" } th scope="col" { "There now" } } }
+                tbody {
+                    @for d in &stale.differences {
+                        tr {
+                            th scope="row" { (d.label) }
+                            td { (plain(&d.yours)) }
+                            td { (plain(&d.now)) }
                         }
                     }
                 }

@@ -67,5 +67,10 @@ fn entry(line: &crate::app::AuditRecord) -> Markup {
 
 /// Old → new, each field on its own.
 pub(super) fn change_text(detail: &str) -> Markup {
-    html! { @for part in detail.split("; ") { code { (plain(part)) } " " } }
+    html! {
+        @for (n, part) in detail.split("; ").enumerate() {
+            @if n > 0 { br; }
+            code { (plain(part)) }
+        }
+    }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::app::admin::{
     Acted, Column, Dates, Facet, FacetValue, ListPage, ListQuery, Model, Object, SIZES, Selection,
-    Source,
+    Value,
 };
 use maud::{Markup, html};
 use std::collections::BTreeMap;
@@ -290,29 +290,36 @@ fn row(model: &Model, object: &Object, ticks: bool) -> Markup {
     html! {
         tr {
             @if ticks {
-                td class="tick" {
+                td {
                     input type="checkbox" name="id" value=(object.key)
                         aria-label={ "Tick " (object.title) };
                 }
             }
-            @if let Some(first) = first {
-                th scope="row" {
-                    a href=(row_url(model, &object.key)) { (cell(object.cell(first.id))) }
-                }
-            }
+            @if let Some(first) = first { (way(model, object, object.cell(first.id))) }
             @for column in columns {
-                td class=[column.right.then_some("r")] { (linked(model, column, object)) }
+                td class=[column.right.then_some("r")] { (brief(object.cell(column.id))) }
             }
         }
     }
 }
 
-/// Of a job the name leads to it as well: the number alone is a small thing to hit.
-fn linked(model: &Model, column: &Column, object: &Object) -> Markup {
-    let shown = cell(object.cell(column.id));
-    match (model.source, column.id) {
-        (Source::Jobs, "name") => html! { a href=(row_url(model, &object.key)) { (shown) } },
-        _ => shown,
+/// The way to a thing. A number names it here: it is not written in groups.
+fn way(model: &Model, object: &Object, value: &Value) -> Markup {
+    let url = row_url(model, &object.key);
+    html! {
+        @match value {
+            Value::Number(number) => th class="num" scope="row" { a href=(url) { (number) } },
+            other => th scope="row" { a href=(url) { (cell(other)) } },
+        }
+    }
+}
+
+/// A value where there may be a hundred rows of them: the instant is exact, but said only once.
+fn brief(value: &Value) -> Markup {
+    match value {
+        Value::Nothing => html! { "–" },
+        Value::Moment(at) => human::instant(*at),
+        other => cell(other),
     }
 }
 

@@ -1,10 +1,22 @@
 //! Sizes that pages and their files keep to.
 
-use super::sample::{NOW, Sample};
+use super::{
+    admin::known,
+    admin_acts::all_jobs,
+    admin_pages::jobs_of,
+    sample::{NOW, Sample},
+};
 use crate::{
-    app::QueueView,
+    app::{
+        QueueView, SessionView,
+        admin::{ListQuery, SIZES},
+    },
     domain::{JobId, JobName},
-    web::pages::{Frame, QueueQuery, Theme, assets, queue, queue_row},
+    web::pages::{
+        Frame, QueueQuery, Theme,
+        admin::{AdminListPage, list},
+        assets, queue, queue_row,
+    },
 };
 
 fn bytes(name: &str) -> usize {
@@ -28,6 +40,18 @@ fn files_have_an_address_that_changes_with_them() {
     assert!(assets::get("").is_none());
 }
 
+fn frame<'a>(session: &'a SessionView, path: &'a str) -> Frame<'a> {
+    Frame {
+        site: "IMG",
+        path,
+        theme: Theme::Auto,
+        session: Some(session),
+        now: NOW,
+        request_id: "01JDK3Q8",
+        flash: None,
+    }
+}
+
 fn hundred_rows() -> String {
     let s = Sample::default();
     let kinds = [s.queued(), s.building(), s.done(), s.failed(), s.cancelled()];
@@ -39,15 +63,7 @@ fn hundred_rows() -> String {
         rows.push(view);
     }
     let session = s.session();
-    let f = Frame {
-        site: "IMG",
-        path: "/queue?size=100",
-        theme: Theme::Auto,
-        session: Some(&session),
-        now: NOW,
-        request_id: "01JDK3Q8",
-        flash: None,
-    };
+    let f = frame(&session, "/queue?size=100");
     let view = QueueView { rows, ..s.queue() };
     queue(&f, &view, &QueueQuery { size: 100, ..QueueQuery::default() }).into_string()
 }
@@ -65,4 +81,26 @@ fn a_row_sent_alone_is_the_row_of_the_page() {
     let row = queue_row(&s.building(), NOW, &s.session().csrf).into_string();
     assert!(!row.contains('\n'), "an event is one line");
     assert!(row.starts_with("<tr id=\"job-42\"") && row.ends_with("</tr>"));
+}
+
+#[test]
+fn a_list_of_a_hundred_jobs_is_at_most_sixty_kilobytes() {
+    let (s, model) = (Sample::default(), known("jobs"));
+    let query = ListQuery { limit: SIZES[2], ..ListQuery::of(model) };
+    let found = s.list_page(model, jobs_of(&s, 100));
+    let session = s.session();
+    let asked = AdminListPage { model, query: &query, list: &found, remarks: &[], result: None };
+    let page = list(&frame(&session, "/admin/jobs?size=100"), &asked).into_string();
+    assert_eq!(page.matches("name=\"id\"").count(), 100);
+    assert!(page.len() <= 60_000, "{} bytes", page.len());
+}
+
+#[test]
+fn asking_before_a_hundred_thousand_jobs_takes_at_most_thirty_kilobytes() {
+    let s = Sample::default();
+    let session = s.session();
+    let page = all_jobs(&s, &frame(&session, "/admin/jobs/action"), &s.deletion(50)).into_string();
+    assert_eq!(page.matches("<li><a href=\"/jobs/").count(), 50);
+    assert_eq!(page.matches("<th scope=\"row\">").count(), 40);
+    assert!(page.len() <= 30_000, "{} bytes", page.len());
 }

@@ -1,8 +1,9 @@
 //! Texts of strangers on every page: they are shown, and that is all they do.
 
 use super::{
+    every::every_page,
     html::{Tag, tags},
-    sample::{Sample, every_page},
+    sample::Sample,
 };
 use crate::web::pages::logline::render_lines;
 
@@ -59,8 +60,8 @@ const PAYLOADS: [&str; 50] = [
     "%3Cscript%3Ealert(1)%3C/script%3E",
 ];
 
-const ELEMENTS: &str = " a article aside b body button caption circle code dd details div dl dt \
-fieldset footer form h1 h2 h3 head header html input label legend li link main meta nav ol optgroup \
+const ELEMENTS: &str = " a article aside b body br button caption circle code dd details dialog div dl dt \
+fieldset footer form h1 h2 h3 head header html input kbd label legend li link main meta nav ol optgroup \
 option p path pre progress rect script section select small span strong summary svg table tbody td \
 textarea th thead time title tr ul use ";
 
