@@ -290,6 +290,28 @@ impl Running {
         name
     }
 
+    /// As [`user`](Self::user), and they may enter the Admin tab.
+    pub async fn staff(&self, name: &str, group: Option<&str>) -> UserName {
+        let name = self.user(name, group).await;
+        self.change_user(&name, |user| user.staff = true).await;
+        name
+    }
+
+    /// Changes a user past every page.
+    pub async fn change_user(
+        &self,
+        name: &UserName,
+        change: impl FnOnce(&mut User) + Send + 'static,
+    ) {
+        let name = name.clone();
+        let written = self.appliance.app().store().write(move |tx| {
+            let mut user = tx.user(&name)?.unwrap();
+            change(&mut user);
+            tx.put_user(&user)
+        });
+        written.await.unwrap();
+    }
+
     /// A session of a user.
     pub async fn session(&self, user: &UserName, only_set_password: bool) -> Person {
         let cookie = session::generate().unwrap();
