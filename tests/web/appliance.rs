@@ -10,6 +10,7 @@ use img::{
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::Duration,
 };
 use tempfile::TempDir;
@@ -274,7 +275,7 @@ impl Running {
             name: name.clone(),
             full_name: String::new(),
             mail: String::new(),
-            password_hash: hash_blocking(PASSWORD).unwrap(),
+            password_hash: password_hash(),
             active: true,
             staff: false,
             superuser: group.is_none(),
@@ -344,6 +345,12 @@ impl Running {
         self.appliance.app().store().write(move |tx| tx.put_token(&record)).await.unwrap();
         Person { bearer: Some(secret), ..Person::default() }
     }
+}
+
+/// The hash of everybody's password; made once, for it is slow on purpose.
+fn password_hash() -> String {
+    static HASH: OnceLock<String> = OnceLock::new();
+    HASH.get_or_init(|| hash_blocking(PASSWORD).unwrap()).clone()
 }
 
 fn dechunked(mut rest: &[u8]) -> Vec<u8> {
