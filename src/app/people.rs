@@ -164,9 +164,14 @@ impl App {
     ///
     /// # Errors
     /// When the store cannot be written.
-    pub async fn sign_out(&self, session: &SessionView, now: Timestamp) -> Result<(), AppError> {
+    pub async fn sign_out(
+        &self,
+        session: &SessionView,
+        peer: &Peer,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
         let id_hash = session.id_hash;
-        let line = own_audit(now, &session.actor, "logout", "");
+        let line = own_line(now, session, peer, "logout", &format!("user {}", session.actor.user));
         self.store()
             .write(move |tx| {
                 tx.remove_session(&id_hash)?;
@@ -243,6 +248,8 @@ impl App {
                 let mut user = tx.user(&user.name)?.unwrap_or(user);
                 user.password_hash = hash;
                 user.must_set_password = false;
+                // A link that was given out for another password is of no use any more.
+                user.setup = None;
                 tx.put_user(&user)?;
                 tx.remove_sessions_of(&user.name, None)?;
                 if let Some(session) = session {
@@ -312,13 +319,14 @@ impl App {
         &self,
         session: &SessionView,
         id_hex: &str,
+        peer: &Peer,
         now: Timestamp,
     ) -> Result<(), AppError> {
         let own = self.store().sessions_of(&session.actor.user)?;
         let hex = |hash: &[u8; 32]| data_encoding::HEXLOWER.encode(hash);
         let found = own.into_iter().find(|s| hex(&s.id_hash) == id_hex);
         let found = found.ok_or_else(|| AppError::NotFound("such session of yours".into()))?;
-        let line = own_audit(now, &session.actor, "session.end", &found.peer);
+        let line = own_line(now, session, peer, "session.end", &found.peer);
         self.store()
             .write(move |tx| {
                 tx.remove_session(&found.id_hash)?;
@@ -338,6 +346,7 @@ impl App {
         label: &str,
         scope: Verbs,
         days: Option<u32>,
+        peer: &Peer,
         now: Timestamp,
     ) -> Result<NewToken, AppError> {
         let label = label.trim();
@@ -363,7 +372,7 @@ impl App {
             expires: life.map(|life| now.plus(life)),
             last_used: None,
         };
-        let line = own_audit(now, &session.actor, "token.new", &format!("token {}", record.prefix));
+        let line = own_line(now, session, peer, "token.new", &format!("token {}", record.prefix));
         let stored = record.clone();
         self.store()
             .write(move |tx| {
@@ -382,10 +391,11 @@ impl App {
         &self,
         session: &SessionView,
         prefix: &str,
+        peer: &Peer,
         now: Timestamp,
     ) -> Result<(), AppError> {
         let (user, prefix) = (session.actor.user.clone(), prefix.to_owned());
-        let line = own_audit(now, &session.actor, "token.revoke", &format!("token {prefix}"));
+        let line = own_line(now, session, peer, "token.revoke", &format!("token {prefix}"));
         let found = self
             .store()
             .write(move |tx| {
@@ -490,6 +500,17 @@ fn audit(
         detail: detail.to_owned(),
         request: peer.request.clone(),
     }
+}
+
+/// A line of what somebody did with what is theirs.
+fn own_line(
+    at: Timestamp,
+    session: &SessionView,
+    peer: &Peer,
+    action: &str,
+    object: &str,
+) -> AuditRecord {
+    audit(at, session.actor.user.as_str(), peer, action, object, "")
 }
 
 fn own_audit(at: Timestamp, actor: &Actor, action: &str, object: &str) -> AuditRecord {

@@ -48,7 +48,7 @@ async fn theme(mut visit: Visit) -> Reply {
 
 async fn end_session(mut visit: Visit) -> Reply {
     let form = visit.form().await?;
-    visit.app.end_session(visit.session()?, form.get("id"), visit.now).await?;
+    visit.app.end_session(visit.session()?, form.get("id"), &visit.peer, visit.now).await?;
     Ok(reply::see_other_with("/account", &Notice::SessionEnded, visit.secure))
 }
 
@@ -59,7 +59,7 @@ async fn end_others(visit: Visit) -> Reply {
             continue;
         }
         let id = data_encoding::HEXLOWER.encode(&other.id_hash);
-        match visit.app.end_session(own, &id, visit.now).await {
+        match visit.app.end_session(own, &id, &visit.peer, visit.now).await {
             // It may have ended by itself since the list was made.
             Ok(()) | Err(AppError::NotFound(_)) => {}
             Err(error) => return Err(error.into()),
@@ -75,7 +75,7 @@ async fn new_token(mut visit: Visit) -> Reply {
         Err(problem) => return page(&visit, StatusCode::UNPROCESSABLE_ENTITY, None, &[problem]),
     };
     let (session, label) = (visit.session()?, form.get("label"));
-    match visit.app.new_token(session, label, scope(&form), days, visit.now).await {
+    match visit.app.new_token(session, label, scope(&form), days, &visit.peer, visit.now).await {
         Ok(token) => page(&visit, StatusCode::OK, Some(&token), &[]),
         Err(AppError::Invalid(problems)) => {
             page(&visit, StatusCode::UNPROCESSABLE_ENTITY, None, &problems)
@@ -105,7 +105,7 @@ fn days(text: &str) -> Result<Option<u32>, Problem> {
 
 async fn revoke_token(mut visit: Visit) -> Reply {
     let form = visit.form().await?;
-    visit.app.revoke_token(visit.session()?, form.get("prefix"), visit.now).await?;
+    visit.app.revoke_token(visit.session()?, form.get("prefix"), &visit.peer, visit.now).await?;
     Ok(reply::see_other_with("/account", &Notice::TokenRevoked, visit.secure))
 }
 

@@ -86,7 +86,7 @@ async fn sign_in(mut visit: Visit) -> Reply {
 /// Whoever signs in anew leaves the session they came with.
 async fn end_old_session(visit: &Visit) {
     if let Who::Session(old) = &visit.who
-        && let Err(error) = visit.app.sign_out(old, visit.now).await
+        && let Err(error) = visit.app.sign_out(old, &visit.peer, visit.now).await
     {
         tracing::warn!(%error, "the session before this one could not be ended");
     }
@@ -111,7 +111,7 @@ fn refused(visit: &Visit, form: &Form, name: &str, error: SignInError) -> Reply 
 }
 
 async fn sign_out(visit: Visit) -> Reply {
-    visit.app.sign_out(visit.session()?, visit.now).await?;
+    visit.app.sign_out(visit.session()?, &visit.peer, visit.now).await?;
     let response = reply::see_other_with("/login", &Notice::SignedOut, visit.secure);
     Ok(reply::with_cookie(response, &cookies::no_session(visit.secure)))
 }
