@@ -4,3 +4,5 @@
 mod fill;
 mod groups;
 mod queues;
+mod setup;
+mod users;

@@ -58,14 +58,16 @@ async fn every_field_of_a_new_queue_is_saved_and_shown_again() {
     assert!(line.detail.contains("slots: 3; priority: -7"), "{}", line.detail);
 
     let switched = form.set("launch", "on").set("requeue", "on").without("submitters");
-    let emptied = switched.fill(&[("paused", ""), ("images", ""), ("kept_bytes", ""), ("slots", "0")]);
+    let emptied =
+        switched.fill(&[("paused", ""), ("images", ""), ("kept_bytes", ""), ("slots", "0")]);
     assert_eq!(emptied.send(&running, &ada).await.status, 303);
     let now = queue(&running, "nightly").unwrap();
     assert!(now.launch && now.requeue && now.submitters.is_empty());
     assert_eq!((now.paused, now.slots, now.kept_bytes), (None, 0, None));
     assert_eq!(now.retention.images, None);
     let line = told(&running, "queue.change");
-    for part in ["slots: 3 → 0", "launch: no → yes", "submitters: Operators → –", "images: 9d → –"] {
+    for part in ["slots: 3 → 0", "launch: no → yes", "submitters: Operators → –", "images: 9d → –"]
+    {
         assert!(line.detail.contains(part), "{part}: {}", line.detail);
     }
     assert!(!line.detail.contains("cap"), "only what differs: {}", line.detail);
@@ -129,9 +131,11 @@ async fn what_does_not_fit_is_named_at_its_field_and_nothing_is_saved() {
 async fn the_buttons_of_a_form_lead_where_they_say() {
     let running = Running::start().await;
     let ada = superuser(&running).await;
-    for (save, wanted) in
-        [("list", "/admin/queues"), ("add", "/admin/queues/add"), ("stay", "/admin/queues/q-stay/change")]
-    {
+    for (save, wanted) in [
+        ("list", "/admin/queues"),
+        ("add", "/admin/queues/add"),
+        ("stay", "/admin/queues/q-stay/change"),
+    ] {
         let fields = [("name", &*format!("q-{save}")), ("save", save)];
         let answer = change(&running, "/admin/queues/add", &ada, &fields).await;
         assert_eq!((answer.status, answer.location()), (303, wanted), "{}", answer.body);

@@ -94,9 +94,7 @@ async fn a_newer_link_a_password_and_time_make_a_link_void() {
 
     let late = new_link(&running, &ada, "bo").await;
     let before = Timestamp::from_millis(now().as_millis() - 1);
-    running
-        .change_user(&bo, move |user| user.setup.as_mut().unwrap().until = before)
-        .await;
+    running.change_user(&bo, move |user| user.setup.as_mut().unwrap().until = before).await;
     assert_eq!(running.get(&late, &stranger).await.status, gone, "it is too old");
     assert_eq!(set(&running, &late, PASSWORD, PASSWORD).await.status, gone);
     running.end().await;

@@ -165,7 +165,10 @@ async fn nobody_gives_what_they_do_not_have_nor_changes_who_may_more() {
     running.user("olga", Some("Operators")).await;
     let path = "/admin/users/bo/change";
     let page = running.get(path, &mia).await.body;
-    assert!(page.contains("value=\"backup\" disabled"), "what she has not cannot be ticked: {page}");
+    assert!(
+        page.contains("value=\"backup\" disabled"),
+        "what she has not cannot be ticked: {page}"
+    );
     for (field, value, why) in [
         ("grants", "backup", "you cannot give what you do not have yourself: backup"),
         ("groups", "Operators", "you cannot give what you do not have yourself"),
@@ -181,7 +184,8 @@ async fn nobody_gives_what_they_do_not_have_nor_changes_who_may_more() {
         let path = format!("/admin/users/{name}/change");
         let answer = change(&running, &path, &mia, &[("mail", "mia@example.org")]).await;
         assert_eq!(answer.status, 409, "{name}: {}", answer.body);
-        let why = if name == "root" { "only superusers change superusers" } else { "ask a superuser" };
+        let why =
+            if name == "root" { "only superusers change superusers" } else { "ask a superuser" };
         assert!(answer.body.contains(why), "{name}: {}", answer.body);
         for action in ["disable", "enable"] {
             let answer = act(&running, "users", &mia, action, &[name, "bo"]).await;
