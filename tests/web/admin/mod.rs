@@ -2,7 +2,16 @@
 //! sent as a browser would send them.
 
 mod fill;
+mod forms;
 mod groups;
+mod jobs;
+mod kinds;
+mod lists;
 mod queues;
+mod rules;
+mod secrecy;
+mod settings;
 mod setup;
+mod sites;
+mod trail;
 mod users;
