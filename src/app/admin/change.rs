@@ -3,7 +3,7 @@
 
 use super::{
     form::{self, Typed},
-    model::{Edit, Model, Refusal, Values},
+    model::{Edit, Model, Refusal, Source, Values},
     value::Object,
 };
 use crate::{
@@ -157,7 +157,8 @@ impl App {
             return Err(AppError::NotFound(format!("form for {}", model.many)).into());
         };
         actor.allow(verb).map_err(AppError::from)?;
-        let values = match form::read(self, model, adding, &saving.typed)? {
+        let held = self.held(actor, &saving)?;
+        let values = match form::read(self, model, (adding, &held), &saving.typed)? {
             Ok(values) => values,
             Err(problems) => return Err(SaveRefused::Invalid(problems)),
         };
@@ -172,6 +173,15 @@ impl App {
             Err(Given::Up(GaveUp::Stale(stale))) => Err(SaveRefused::Stale(stale)),
             Err(Given::Store(error)) => Err(AppError::from(error).into()),
         }
+    }
+
+    /// What a thing holds now; nothing where it is new or only the transaction will know.
+    fn held(&self, actor: &Actor, saving: &Saving) -> Result<Object, AppError> {
+        let (Some(key), Source::All(all)) = (&saving.key, saving.model.source) else {
+            return Ok(Object::default());
+        };
+        let found = all(self, actor)?.into_iter().find(|object| object.key == *key);
+        Ok(found.unwrap_or_default())
     }
 
     /// What depends on a thing.
@@ -383,7 +393,7 @@ fn differences(model: &Model, values: &Values, now: &Object) -> Vec<Difference> 
 }
 
 /// Old → new of every field that differs.
-fn told(model: &Model, before: Option<&Object>, after: &Object) -> String {
+pub(super) fn told(model: &Model, before: Option<&Object>, after: &Object) -> String {
     let shown = |text: String| match text.as_str() {
         "" => "–".to_owned(),
         _ => text.chars().take(SHOWN).collect(),
@@ -413,10 +423,12 @@ fn delete(
     for key in keys {
         let before = (edit.load)(w, key)?.ok_or(Refusal::Missing)?;
         remove(w, key)?;
+        // What has no fields to fill in is told by its title: whose session it was, and from where.
+        let told = Some(told(model, None, &before)).filter(|told| !told.is_empty());
         let audit = AuditRecord {
             action: format!("{}.delete", model.object),
             object: model.object_of(key),
-            detail: told(model, None, &before),
+            detail: told.unwrap_or(before.title),
             ..audit.clone()
         };
         w.tx.append_audit(&audit).map_err(Refusal::from)?;
