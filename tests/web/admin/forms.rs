@@ -165,8 +165,25 @@ async fn keys_that_name_nothing_are_not_found_whatever_they_look_like() {
     let long = "a".repeat(4000);
     let hash = "0".repeat(64);
     let keys = [
-        "unknown", "%2e%2e", "..%2fweb", "web%2f..", "web%00", "%00", "web%0a", "%ff", "Web", "web%20",
-        "999999999999999999999999", "-1", "0", "%F0%9F%98%80", "*", "web'--", "%3Cscript%3E", &long, &hash,
+        "unknown",
+        "%2e%2e",
+        "..%2fweb",
+        "web%2f..",
+        "web%00",
+        "%00",
+        "web%0a",
+        "%ff",
+        "Web",
+        "web%20",
+        "999999999999999999999999",
+        "-1",
+        "0",
+        "%F0%9F%98%80",
+        "*",
+        "web'--",
+        "%3Cscript%3E",
+        &long,
+        &hash,
     ];
     let models = [
         "queues", "groups", "users", "sites", "settings", "runners", "types", "archs", "sessions",
@@ -186,8 +203,33 @@ async fn keys_that_name_nothing_are_not_found_whatever_they_look_like() {
             }
         }
     }
-    for path in ["/admin/queues/Viewers/change", "/admin/groups/web/change", "/admin/users/Viewers/change"] {
+    for path in
+        ["/admin/queues/Viewers/change", "/admin/groups/web/change", "/admin/users/Viewers/change"]
+    {
         assert_eq!(running.get(path, &ada).await.status, 404, "{path}: another model's key");
     }
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_not_offered_any_more_stays_until_it_is_let_go() {
+    let running = Running::with_runner(|_| {}).await;
+    let ada = superuser(&running).await;
+    let mut web = queue(&running, "web");
+    let gone = img::domain::RunnerId::new("gone").unwrap();
+    web.runners = vec![gone.clone()];
+    running.appliance.app().store().write(move |tx| tx.put_queue(&web)).await.unwrap();
+    let path = "/admin/queues/web/change";
+    let form = Form::open(&running, path, &ada).await;
+    assert_eq!(form.all("runners"), ["gone"]);
+    assert_eq!(form.set("slots", "3").send(&running, &ada).await.status, 303);
+    let web = queue(&running, "web");
+    assert_eq!((web.slots, web.runners), (3, vec![gone]), "still for no other runner");
+    let form = Form::open(&running, path, &ada).await;
+    let other = form.clone().with("runners", &["gone", "never"]).send(&running, &ada).await;
+    assert_eq!(other.status, 422, "{}", other.body);
+    assert_eq!(form.with("runners", &["hostile"]).send(&running, &ada).await.status, 303);
+    let again = Form::open(&running, path, &ada).await.with("runners", &["gone"]);
+    assert_eq!(again.send(&running, &ada).await.status, 422, "it does not come back");
     running.end().await;
 }

@@ -38,6 +38,7 @@ async fn sessions_are_listed_and_ended_and_never_shown_as_they_are() {
     assert_eq!(running.get("/queue", &one).await.status, 303);
     assert_eq!(running.get("/queue", &two).await.status, 200);
     assert_eq!(form.send(&running, &ada).await.status, 404, "it is gone already");
+    assert_eq!(told(&running, "session.delete").detail, "bo from the tests");
     let asks = act(&running, "sessions", &ada, "delete", &[&key(&two)]).await;
     let form = Form::of(&asks.body, "/admin/sessions/action");
     let list = follow(&running, &ada, &form.send(&running, &ada).await).await;
@@ -57,7 +58,8 @@ async fn tokens_are_listed_and_revoked_and_their_secrets_never_shown() {
     let secret = program.bearer.clone().unwrap();
     let key = key_of(token::hash(&secret));
     let change = format!("/admin/tokens/{key}/change");
-    for path in ["/admin/tokens", &change, "/admin/tokens/export.json", "/admin/tokens/export.csv"] {
+    for path in ["/admin/tokens", &change, "/admin/tokens/export.json", "/admin/tokens/export.csv"]
+    {
         let answer = running.get(path, &ada).await;
         assert_eq!(answer.status, 200, "{path}");
         assert!(answer.body.contains(&token::prefix(&secret)), "{path}: {}", answer.body);
@@ -116,10 +118,17 @@ async fn labels_order_and_hiding_are_what_the_submit_form_shows() {
     saved(&running, path, &ada, &[("label", "Card & <b>"), ("order", "-3")]).await;
     assert!(submit().await.contains(">Card &amp; &lt;b&gt;</option>"), "{}", submit().await);
     let form = Form::open(&running, path, &ada).await;
-    assert_eq!((form.get("label"), form.get("order"), form.get("hidden")), ("Card & <b>", "-3", ""));
-    for (field, value) in
-        [("order", "1001"), ("order", ""), ("order", "x"), ("label", &"x".repeat(61)), ("label", "a\u{1b}b")]
-    {
+    assert_eq!(
+        (form.get("label"), form.get("order"), form.get("hidden")),
+        ("Card & <b>", "-3", "")
+    );
+    for (field, value) in [
+        ("order", "1001"),
+        ("order", ""),
+        ("order", "x"),
+        ("label", &"x".repeat(61)),
+        ("label", "a\u{1b}b"),
+    ] {
         let answer = change(&running, path, &ada, &[(field, value)]).await;
         assert_eq!(answer.status, 422, "{field}={value:?}: {}", answer.body);
         assert!(answer.body.contains(&format!("f-{field}-bad")), "{field}: {}", answer.body);

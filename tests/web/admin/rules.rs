@@ -3,11 +3,13 @@
 use super::{
     super::{
         appliance::{Answer, Ask, Person, Running},
+        live::{submit, with_script},
         retention::{done_job, start},
     },
     fill::{Form, saved, superuser},
 };
-use img::domain::Verb;
+use img::domain::{JobId, StateKind, Verb};
+use std::time::{Duration, Instant};
 
 async fn hand_in(running: &Running, who: &Person, queue: &str) -> Answer {
     let fields = [
@@ -112,43 +114,57 @@ async fn a_queue_keeps_its_images_as_long_as_it_says() {
     running.end().await;
 }
 
+/// A box with a script that built an image of nine bytes for `who`.
+async fn with_an_image(who: &str) -> (Running, Person) {
+    let running = Running::with(with_script).await;
+    let who = running.user(who, None).await;
+    let who = running.session(&who, false).await;
+    let makes = "head -c 9 /dev/zero >\"$OUTPUT/a\"\n";
+    let taken = submit(&running, &who, ("script", "noarch", "web"), makes).await;
+    assert_eq!(taken.location(), "/jobs/1", "{}", taken.body);
+    let app = running.appliance.app().clone();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let state = || app.store().job(JobId::new(1).unwrap()).unwrap().unwrap().state.kind();
+    while state() != StateKind::Done {
+        assert!(Instant::now() < deadline, "it is {:?}", state());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    (running, who)
+}
+
+/// Something else than what was built, so that it is no repetition.
+const ANOTHER: &str = "echo another >\"$OUTPUT/a\"\n";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_queue_takes_nothing_more() {
-    let running = start().await;
-    let ada = superuser(&running).await;
-    let ann = running.user("ann", Some("Submitters")).await;
-    done_job(&running, &ann, "core", 1).await;
-    let ann = running.session(&ann, false).await;
+    let (running, ada) = with_an_image("ada").await;
     let path = "/admin/queues/web/change";
-    saved(&running, path, &ada, &[("kept_bytes", "10B")]).await;
-    let refused = hand_in(&running, &ann, "web").await;
+    saved(&running, path, &ada, &[("kept_bytes", "9B")]).await;
+    let refused = submit(&running, &ada, ("script", "noarch", "web"), ANOTHER).await;
     assert_eq!(refused.status, 429, "{}", refused.body);
-    assert!(refused.body.contains("web") && refused.body.contains("10 B"), "{}", refused.body);
-    let elsewhere = hand_in(&running, &ann, "requests").await;
+    assert!(refused.body.contains("the images of queue web take"), "{}", refused.body);
+    let elsewhere = submit(&running, &ada, ("script", "noarch", "requests"), ANOTHER).await;
     assert_eq!(elsewhere.status, 303, "another queue is not full: {}", elsewhere.body);
     saved(&running, path, &ada, &[("kept_bytes", "0B")]).await;
-    assert_eq!(hand_in(&running, &ann, "web").await.status, 303, "0B is no limit");
+    let taken = submit(&running, &ada, ("script", "noarch", "web"), ANOTHER).await;
+    assert_eq!(taken.status, 303, "0B is no limit: {}", taken.body);
     running.end().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_user_keeps_as_many_bytes_as_their_own_quota_says() {
-    let running = start().await;
-    let ada = superuser(&running).await;
-    let ann = running.user("ann", Some("Submitters")).await;
-    let bo = running.user("bo", Some("Submitters")).await;
-    done_job(&running, &ann, "core", 1).await;
-    let program = running.token(&ann, &[Verb::Submit]).await;
-    let (ann, bo) = (running.session(&ann, false).await, running.session(&bo, false).await);
-    saved(&running, "/admin/users/ann/change", &ada, &[("bytes", "10B")]).await;
-    for refused in
-        [hand_in(&running, &ann, "requests").await, api_hand_in(&running, &program, "requests").await]
-    {
-        assert_eq!(refused.status, 429, "{}", refused.body);
-        assert!(refused.body.contains("ann"), "{}", refused.body);
-    }
-    assert_eq!(hand_in(&running, &bo, "requests").await.status, 303, "others are not touched");
-    saved(&running, "/admin/users/ann/change", &ada, &[("bytes", "1GiB")]).await;
-    assert_eq!(hand_in(&running, &ann, "requests").await.status, 303);
+    let (running, ada) = with_an_image("ada").await;
+    let eva = running.user("eva", None).await;
+    let eva = running.session(&eva, false).await;
+    saved(&running, "/admin/users/ada/change", &eva, &[("bytes", "9B")]).await;
+    let recorded = ("script", "noarch", "requests");
+    let refused = submit(&running, &ada, recorded, ANOTHER).await;
+    assert_eq!(refused.status, 429, "{}", refused.body);
+    assert!(refused.body.contains("the images of ada take"), "{}", refused.body);
+    let others = submit(&running, &eva, recorded, ANOTHER).await;
+    assert_eq!(others.status, 303, "others are not touched: {}", others.body);
+    saved(&running, "/admin/users/ada/change", &eva, &[("bytes", "1GiB")]).await;
+    let taken = submit(&running, &ada, recorded, ANOTHER).await;
+    assert_eq!(taken.status, 303, "{}", taken.body);
     running.end().await;
 }

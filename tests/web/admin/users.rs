@@ -157,6 +157,27 @@ async fn who_must_set_a_password_does_nothing_else_before() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_first_user_can_be_made_to_choose_another_password_at_any_time() {
+    let running = Running::start().await;
+    let ada = superuser(&running).await;
+    let imager = UserName::new("imager").unwrap();
+    let hash = user(&running, "ada").unwrap().password_hash;
+    let long_ago = img::domain::Timestamp::default();
+    running
+        .change_user(&imager, move |user| {
+            user.password_hash = hash;
+            user.must_set_password = false;
+            user.created = long_ago;
+        })
+        .await;
+    let path = "/admin/users/imager/change";
+    saved(&running, path, &ada, &[("must_set_password", "on")]).await;
+    let answer = sign_in(&running, "imager").await;
+    assert_eq!((answer.status, answer.location()), (303, "/password"), "{}", answer.body);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn nobody_gives_what_they_do_not_have_nor_changes_who_may_more() {
     let running = Running::start().await;
     let (_, mia) = staff_with(&running, "mia", &manager()).await;
