@@ -1,13 +1,17 @@
 //! Queues: made, changed, paused, deleted.
 
 use super::{
-    super::appliance::{Answer, Ask, Person, Running},
+    super::{
+        appliance::{Answer, Ask, Person, Running},
+        live::{submit, with_script},
+    },
     fill::{Form, act, change, follow, saved, staff_with, superuser, told},
 };
 use img::{
     domain::{JobId, Queue, QueueName, StateKind, Verb},
     server::now,
 };
+use std::time::{Duration, Instant};
 
 fn queue(running: &Running, name: &str) -> Option<Queue> {
     let name = QueueName::new(name).unwrap();
@@ -288,5 +292,36 @@ async fn a_queue_that_is_in_use_or_the_last_stays() {
     assert_eq!(forced.status, 409, "{}", forced.body);
     assert!(queue(&running, "web").is_some());
     saved(&running, "/admin/queues/web/change", &ada, &[("slots", "2")]).await;
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_that_builds_stays_and_what_waits_in_it_stays_there() {
+    let running = Running::with(with_script).await;
+    let ada = superuser(&running).await;
+    saved(&running, "/admin/queues/add", &ada, &[("name", "busy"), ("slots", "1")]).await;
+    let app = running.appliance.app().clone();
+    let go = app.data().root().with_file_name("go");
+    let waits = format!("until [ -e {go:?} ]; do sleep 0.05; done\n");
+    for number in ["/jobs/1", "/jobs/2"] {
+        let taken = submit(&running, &ada, ("script", "noarch", "busy"), &waits).await;
+        assert_eq!(taken.location(), number, "{}", taken.body);
+    }
+    let job = |n| app.store().job(JobId::new(n).unwrap()).unwrap().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while job(1).state.kind() != StateKind::Building {
+        assert!(Instant::now() < deadline, "{:?}", job(1).state);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let path = "/admin/queues/busy/delete";
+    let page = running.get(path, &ada).await;
+    assert!(page.body.contains("1 of its jobs build now"), "{}", page.body);
+    assert!(Form::find(&page.body, path).is_none());
+    let forced = running.ask(Ask::form(path, &ada, &[("move_to", "requests")])).await;
+    assert_eq!(forced.status, 409, "{}", forced.body);
+    assert!(forced.body.contains("build now"), "the reason: {}", forced.body);
+    assert!(queue(&running, "busy").is_some());
+    assert_eq!(job(2).queue.as_str(), "busy", "what waits was not moved");
+    std::fs::write(&go, "").unwrap();
     running.end().await;
 }
