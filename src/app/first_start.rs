@@ -1,7 +1,7 @@
 //! What a fresh appliance has: the three queues and four groups of the first IMG, a site, and the
 //! user `imager`, who can do nothing before a password of their own is set.
 
-use super::{App, AppError, FIRST_CODE, FIRST_USER};
+use super::{App, AppError, FIRST_CODE, FIRST_USER, people::FIRST_PASSWORD};
 use crate::{
     accounts::{self, code},
     domain::{Group, Queue, QueueName, Site, Timestamp, User, UserName, UserQuota, Verb, Verbs},
@@ -52,7 +52,7 @@ impl App {
             AppError::internal("the first user cannot be made", e.to_string())
         };
         let secret = code::generate().map_err(|e| failed(&e))?;
-        let hash = accounts::hash_blocking(FIRST_USER).map_err(|e| failed(&e))?;
+        let hash = accounts::hash_blocking(FIRST_PASSWORD).map_err(|e| failed(&e))?;
         let user = first_user(hash, now)?;
         let queues = QUEUES
             .iter()

@@ -12,6 +12,8 @@ use std::{sync::PoisonError, time::Duration};
 
 /// The user of a first start.
 pub const FIRST_USER: &str = "imager";
+/// Their password until they set one.
+pub(super) const FIRST_PASSWORD: &str = FIRST_USER;
 /// Setting that holds the hash of the one-time code for a first sign-in from another machine.
 pub const FIRST_CODE: &str = "first-login.code-sha256";
 /// "Last used" is kept to this grain, so that looking at pages does not write all the time.
@@ -47,7 +49,8 @@ impl App {
                 return Err(SignInError::Refused);
             }
         };
-        if user.must_set_password {
+        // Nobody can set it again: somebody who has chosen one is only to choose another.
+        if user.must_set_password && password == FIRST_PASSWORD {
             self.check_first_login(&user, code, peer, now)?;
         }
         let rehash = (verdict == Verdict::OkRehash).then(|| password.to_owned());
@@ -253,6 +256,8 @@ impl App {
                 let mut user = tx.user(&user.name)?.unwrap_or(user);
                 user.password_hash = hash;
                 user.must_set_password = false;
+                // A link that was given out for another password is of no use any more.
+                user.setup = None;
                 tx.put_user(&user)?;
                 tx.remove_sessions_of(&user.name, None)?;
                 if let Some(session) = session {

@@ -235,8 +235,14 @@ fn request_id() -> String {
     data_encoding::HEXLOWER.encode(&bytes)
 }
 
+/// A path as the log has it: without the secret of a set-up link.
+fn told(path: &str) -> &str {
+    const SETUP: &str = "/setup/";
+    if path.starts_with(SETUP) { SETUP } else { path }
+}
+
 fn log(facts: &Facts, status: StatusCode, begun: Instant) {
-    let (method, path) = (&facts.method, facts.uri.path());
+    let (method, path) = (&facts.method, told(facts.uri.path()));
     let duration_us = u64::try_from(begun.elapsed().as_micros()).unwrap_or(u64::MAX);
     let (status, peer) = (status.as_u16(), facts.peer.shown());
     let id = &facts.request_id;
@@ -301,6 +307,12 @@ mod tests {
         let headers: Vec<_> = host.map(|h| ("host", h)).into_iter().collect();
         let facts = facts(Method::GET, path, &headers);
         gate().stopped_here(&facts, &line("192.0.2.7")).map_or(200, |r| r.status().as_u16())
+    }
+
+    #[test]
+    fn the_log_never_has_the_secret_of_a_link() {
+        assert_eq!(told("/setup/geheim"), "/setup/");
+        assert_eq!(told("/jobs/7"), "/jobs/7");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use img::{
 use std::{
     net::SocketAddr,
     path::{Path, PathBuf},
+    sync::OnceLock,
     time::Duration,
 };
 use tempfile::TempDir;
@@ -274,7 +275,7 @@ impl Running {
             name: name.clone(),
             full_name: String::new(),
             mail: String::new(),
-            password_hash: hash_blocking(PASSWORD).unwrap(),
+            password_hash: password_hash(),
             active: true,
             staff: false,
             superuser: group.is_none(),
@@ -288,6 +289,28 @@ impl Running {
         };
         self.appliance.app().store().write(move |tx| tx.put_user(&user)).await.unwrap();
         name
+    }
+
+    /// As [`user`](Self::user), and they may enter the Admin tab.
+    pub async fn staff(&self, name: &str, group: Option<&str>) -> UserName {
+        let name = self.user(name, group).await;
+        self.change_user(&name, |user| user.staff = true).await;
+        name
+    }
+
+    /// Changes a user past every page.
+    pub async fn change_user(
+        &self,
+        name: &UserName,
+        change: impl FnOnce(&mut User) + Send + 'static,
+    ) {
+        let name = name.clone();
+        let written = self.appliance.app().store().write(move |tx| {
+            let mut user = tx.user(&name)?.unwrap();
+            change(&mut user);
+            tx.put_user(&user)
+        });
+        written.await.unwrap();
     }
 
     /// A session of a user.
@@ -322,6 +345,12 @@ impl Running {
         self.appliance.app().store().write(move |tx| tx.put_token(&record)).await.unwrap();
         Person { bearer: Some(secret), ..Person::default() }
     }
+}
+
+/// The hash of everybody's password; made once, for it is slow on purpose.
+fn password_hash() -> String {
+    static HASH: OnceLock<String> = OnceLock::new();
+    HASH.get_or_init(|| hash_blocking(PASSWORD).unwrap()).clone()
 }
 
 fn dechunked(mut rest: &[u8]) -> Vec<u8> {

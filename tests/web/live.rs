@@ -18,7 +18,7 @@ async fn set(running: &Running, key: &str, text: Option<&str>) {
     app.settings_changed();
 }
 
-async fn submit(
+pub async fn submit(
     running: &Running,
     person: &Person,
     (runner, arch, queue): (&str, &str, &str),
@@ -119,7 +119,7 @@ async fn sessions_end_by_the_time_that_is_set_now() {
     running.end().await;
 }
 
-fn with_script(config: &mut Config) {
+pub fn with_script(config: &mut Config) {
     let words = |words: &[&str]| Some(words.iter().map(|w| (*w).to_owned()).collect());
     config.plugins.dir = config.server.data_dir.with_file_name("plugins");
     std::fs::create_dir(&config.plugins.dir).unwrap();

@@ -7,6 +7,7 @@
     reason = "helpers of tests"
 )]
 
+mod admin;
 mod again;
 mod appliance;
 mod disk;

@@ -15,6 +15,8 @@ struct Actor {
     known: bool,
     console: bool,
     only_set_password: bool,
+    /// May enter the Admin tab.
+    staff: bool,
     verbs: Verbs,
 }
 
@@ -44,8 +46,10 @@ fn wanted(row: &Row, actor: &Actor) -> Wanted {
     match row.need {
         Need::Public | Need::SignedIn | Need::Known => Wanted::In,
         Need::Verb(verb) if actor.verbs.has(verb) => Wanted::In,
+        Need::Staff if actor.staff => Wanted::In,
+        Need::Admin(verb) if actor.staff && actor.verbs.has(verb) => Wanted::In,
         Need::Console if actor.console => Wanted::In,
-        Need::Verb(_) | Need::Console => Wanted::Forbidden,
+        Need::Verb(_) | Need::Staff | Need::Admin(_) | Need::Console => Wanted::Forbidden,
     }
 }
 
@@ -78,7 +82,9 @@ fn ask(row: &Row, person: &Person) -> Ask {
         .replace("{name}", "a.img")
         .replace("{user}", "nobody")
         .replace("{run}", "999999")
-        .replace("{chore}", "nothing");
+        .replace("{chore}", "nothing")
+        .replace("{key}", "999999")
+        .replace("{secret}", "none");
     let ask = Ask::new(row.method.as_str(), &path, person);
     match row.body {
         BodyRule::None => ask,
@@ -106,13 +112,18 @@ async fn everybody_gets_exactly_what_the_table_says() {
         known: true,
         console: false,
         only_set_password: false,
+        staff: false,
         verbs,
     };
     let viewer = running.user("vera", Some("Viewers")).await;
     let submitter = running.user("sam", Some("Submitters")).await;
     let operator = running.user("olga", Some("Operators")).await;
     let admin = running.user("ada", None).await;
+    let looking = running.staff("viola", Some("Viewers")).await;
+    let operating = running.staff("oscar", Some("Operators")).await;
+    let managing = running.staff("ari", Some("Administrators")).await;
     let all = Verb::ALL;
+    let staff = |what, verbs| Actor { staff: true, ..session(what, verbs) };
     let token = |what, verbs: &[Verb]| Actor {
         api: true,
         ..session(what, verbs.iter().copied().collect())
@@ -123,9 +134,12 @@ async fn everybody_gets_exactly_what_the_table_says() {
         (session("a viewer", verbs_of("Viewers")), Some(&viewer)),
         (session("a submitter", verbs_of("Submitters")), Some(&submitter)),
         (session("an operator", verbs_of("Operators")), Some(&operator)),
-        (session("an administrator", Verbs::all()), Some(&admin)),
+        (staff("a viewer of the staff", verbs_of("Viewers")), Some(&looking)),
+        (staff("an operator of the staff", verbs_of("Operators")), Some(&operating)),
+        (staff("an administrator who is no superuser", Verbs::all()), Some(&managing)),
+        (staff("a superuser", Verbs::all()), Some(&admin)),
         (
-            Actor { only_set_password: true, ..session("who must set a password", Verbs::all()) },
+            Actor { only_set_password: true, ..staff("who must set a password", Verbs::all()) },
             Some(&admin),
         ),
     ];
@@ -143,7 +157,7 @@ async fn everybody_gets_exactly_what_the_table_says() {
         ),
     ];
     let mut wrong = Vec::new();
-    for row in ROWS {
+    for row in ROWS.iter() {
         let mut check = |actor: &Actor, answer: &Answer| {
             let (got, wanted) = (got(row, answer), wanted(row, actor));
             if got != wanted || answer.status >= 500 {

@@ -17,7 +17,7 @@ const DAY: i64 = 86_400_000;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Nothing is due by itself, and nothing goes because the machine's disk is well filled.
-async fn start() -> Running {
+pub async fn start() -> Running {
     Running::with_runner(|config| {
         config.schedule.cleanup = String::new();
         config.schedule.orphans = String::new();
@@ -37,7 +37,7 @@ fn day(days_from_now: i64) -> String {
 }
 
 /// A job of `owner` that ended well so many days ago, with an image on disk.
-async fn done_job(running: &Running, owner: &UserName, name: &str, days: i64) -> JobId {
+pub async fn done_job(running: &Running, owner: &UserName, name: &str, days: i64) -> JobId {
     let app = running.appliance.app();
     let id = app.store().next_job_id().unwrap();
     app.data().create_job(id, b"hello", b"{}").unwrap();
@@ -94,7 +94,7 @@ struct People {
 async fn people(running: &Running) -> People {
     let ann = running.user("ann", Some("Submitters")).await;
     let bo = running.user("bo", Some("Submitters")).await;
-    let olga = running.user("olga", Some("Operators")).await;
+    let olga = running.staff("olga", Some("Operators")).await;
     let vera = running.user("vera", Some("Viewers")).await;
     People {
         own: running.session(&ann, false).await,

@@ -1,9 +1,9 @@
 //! What can be done to many at once: who is meant, and doing it.
 
 use super::{
-    change::line,
+    change::{line, told},
     list::ListQuery,
-    model::{Act, Action, Argument, Model},
+    model::{Act, Action, Argument, Model, Refusal},
 };
 use crate::{
     app::{App, AppError, Peer, Problem},
@@ -178,24 +178,25 @@ impl App {
                 })
             }
             Act::Each(each) => {
+                let Some(edit) = model.edit else { return Err(Refusal::Missing.into()) };
                 let audit = line(actor, peer, now);
                 let done = keys.len() as u64;
                 self.in_one(actor, now, move |w| {
                     for key in &keys {
+                        let before = (edit.load)(w, key)?.ok_or(Refusal::Missing)?;
                         each(w, key, &argument)?;
+                        let after = (edit.load)(w, key)?.ok_or(Refusal::Missing)?;
                         w.tx.append_audit(&AuditRecord {
                             action: format!("{}.{}", model.object, action.id),
                             object: model.object_of(key),
-                            detail: argument.clone(),
+                            detail: told(model, Some(&before), &after),
                             ..audit.clone()
                         })?;
                     }
                     Ok(())
                 })
                 .await?;
-                if let Some(edit) = model.edit {
-                    (edit.after)(self);
-                }
+                (edit.after)(self);
                 Ok(Acted { done, ..Acted::default() })
             }
         }

@@ -3,7 +3,7 @@
 
 use super::{
     form::{self, Typed},
-    model::{Edit, Model, Refusal, Values},
+    model::{Edit, Model, Refusal, Source, Values},
     value::Object,
 };
 use crate::{
@@ -157,7 +157,8 @@ impl App {
             return Err(AppError::NotFound(format!("form for {}", model.many)).into());
         };
         actor.allow(verb).map_err(AppError::from)?;
-        let values = match form::read(self, model, adding, &saving.typed)? {
+        let held = self.held(actor, &saving)?;
+        let values = match form::read(self, model, (adding, &held), &saving.typed)? {
             Ok(values) => values,
             Err(problems) => return Err(SaveRefused::Invalid(problems)),
         };
@@ -172,6 +173,15 @@ impl App {
             Err(Given::Up(GaveUp::Stale(stale))) => Err(SaveRefused::Stale(stale)),
             Err(Given::Store(error)) => Err(AppError::from(error).into()),
         }
+    }
+
+    /// What a thing holds now; nothing where it is new or only the transaction will know.
+    fn held(&self, actor: &Actor, saving: &Saving) -> Result<Object, AppError> {
+        let (Some(key), Source::All(all)) = (&saving.key, saving.model.source) else {
+            return Ok(Object::default());
+        };
+        let found = all(self, actor)?.into_iter().find(|object| object.key == *key);
+        Ok(found.unwrap_or_default())
     }
 
     /// What depends on a thing.
@@ -205,9 +215,7 @@ impl App {
             return Err(AppError::NotFound(format!("way to delete {}", model.many)));
         };
         actor.allow(verb)?;
-        for key in &keys {
-            self.move_away(actor, model, key, move_to, (peer, now)).await?;
-        }
+        self.move_away(actor, model, &keys, move_to, (peer, now)).await?;
         let (count, audit) = (keys.len() as u64, line(actor, peer, now));
         let deleted = self.writing(actor, now, move |w| delete(w, model, edit, &keys, &audit));
         match deleted.await {
@@ -222,29 +230,60 @@ impl App {
     }
 
     /// Jobs that wait in what is deleted go elsewhere first: only the dispatcher moves jobs, so
-    /// this cannot be part of the transaction, which looks again whether any wait.
+    /// this cannot be part of the transaction, which looks again whether any wait. Everything
+    /// that can be known to be wrong is looked at before the first one moves.
     async fn move_away(
         &self,
         actor: &Actor,
         model: &'static Model,
-        key: &str,
+        keys: &[String],
         move_to: &str,
         (peer, now): (&Peer, Timestamp),
     ) -> Result<(), AppError> {
-        let asks = self.admin_dependants(actor, model, key)?;
-        let Some(asks) = asks.into_iter().find(|d| !d.move_to.is_empty()) else { return Ok(()) };
-        if !asks.move_to.iter().any(|name| name == move_to) {
-            let message = format!("{}: choose where they go", asks.text);
-            return Err(AppError::Invalid(vec![Problem::new("move_to", message)]));
+        let left = self.to_leave(actor, model, keys, move_to)?;
+        if left.is_empty() {
+            return Ok(());
         }
         actor.allow(Verb::ChangeJobs)?;
-        let (from, to) = (QueueName::new(key)?, QueueName::new(move_to)?);
+        let to = QueueName::new(move_to)?;
         for job in self.store().open_jobs()? {
-            if job.queue == from {
+            if left.contains(&job.queue) {
                 self.move_job(actor, job.id, &to, peer, now).await?;
             }
         }
         Ok(())
+    }
+
+    /// The queues that jobs leave for `move_to` before they are deleted; none where nothing waits.
+    fn to_leave(
+        &self,
+        actor: &Actor,
+        model: &'static Model,
+        keys: &[String],
+        move_to: &str,
+    ) -> Result<Vec<QueueName>, AppError> {
+        let (mut left, mut blocked) = (Vec::new(), None);
+        for key in keys {
+            for dependant in self.admin_dependants(actor, model, key)? {
+                if dependant.blocks {
+                    blocked.get_or_insert_with(|| format!("{key}: {}", dependant.text));
+                }
+                if dependant.move_to.is_empty() {
+                    continue;
+                }
+                let fits = dependant.move_to.iter().any(|name| name == move_to);
+                if !fits || keys.iter().any(|key| key == move_to) {
+                    let message = format!("{}: choose where they go", dependant.text);
+                    return Err(AppError::Invalid(vec![Problem::new("move_to", message)]));
+                }
+                left.push(QueueName::new(key)?);
+            }
+        }
+        match blocked {
+            // Where nothing is to be moved the transaction itself says why.
+            Some(sentence) if !left.is_empty() => Err(AppError::Refused(sentence)),
+            _ => Ok(left),
+        }
     }
 
     /// Runs a change in a transaction; what it refuses is carried past the store.
@@ -354,7 +393,7 @@ fn differences(model: &Model, values: &Values, now: &Object) -> Vec<Difference> 
 }
 
 /// Old → new of every field that differs.
-fn told(model: &Model, before: Option<&Object>, after: &Object) -> String {
+pub(super) fn told(model: &Model, before: Option<&Object>, after: &Object) -> String {
     let shown = |text: String| match text.as_str() {
         "" => "–".to_owned(),
         _ => text.chars().take(SHOWN).collect(),
@@ -384,10 +423,12 @@ fn delete(
     for key in keys {
         let before = (edit.load)(w, key)?.ok_or(Refusal::Missing)?;
         remove(w, key)?;
+        // What has no fields to fill in is told by its title: whose session it was, and from where.
+        let told = Some(told(model, None, &before)).filter(|told| !told.is_empty());
         let audit = AuditRecord {
             action: format!("{}.delete", model.object),
             object: model.object_of(key),
-            detail: told(model, None, &before),
+            detail: told.unwrap_or(before.title),
             ..audit.clone()
         };
         w.tx.append_audit(&audit).map_err(Refusal::from)?;

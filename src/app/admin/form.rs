@@ -48,17 +48,19 @@ pub fn opening(app: &App, model: &Model) -> Typed {
     model.edit.map_or_else(Typed::default, |edit| Typed::of(model, &(edit.blank)(app)))
 }
 
-/// Reads every field that can be filled in.
+/// Reads every field that can be filled in. What a thing holds already it may go on holding, also
+/// where it is not offered any more: a queue for a runner that is gone for now is still for no
+/// other.
 pub(super) fn read(
     app: &App,
     model: &Model,
-    adding: bool,
+    (adding, held): (bool, &Object),
     typed: &Typed,
 ) -> Result<Result<Values, Vec<Problem>>, AppError> {
     let mut values = Values::default();
     let mut problems = Vec::new();
     for field in model.editable(adding) {
-        match read_field(app, field, typed.all(field.id))? {
+        match read_field(app, field, typed.all(field.id), held.cell(field.id))? {
             Ok(Value::Nothing) if field.required => {
                 problems.push(Problem::new(field.id, format!("{}: give one", lower(field.label))));
             }
@@ -84,6 +86,7 @@ fn read_field(
     app: &App,
     field: &Field,
     texts: &[String],
+    held: &Value,
 ) -> Result<Result<Value, String>, AppError> {
     let text = texts.first().map_or("", String::as_str).trim();
     let filled =
@@ -101,7 +104,8 @@ fn read_field(
         }
         Kind::One(offers) => filled(offered(&offers(app)?, text).map(Value::Text)),
         Kind::Any(offers) => {
-            let known = offers(app)?;
+            let mut known = offers(app)?;
+            known.extend(held.words().into_iter().map(|word| (word.clone(), word)));
             let chosen: Result<Vec<_>, _> = texts.iter().map(|t| offered(&known, t)).collect();
             chosen.map(|mut words| {
                 words.sort_unstable();

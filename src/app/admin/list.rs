@@ -283,12 +283,18 @@ impl App {
 
     fn list_audit(&self, model: &'static Model, query: &ListQuery) -> Result<ListPage, AppError> {
         let number = |c: &ListCursor| c.key.parse().ok();
+        // The store has the newest first: with the oldest first everything is the other way round.
         let cursor = match query.cursor.as_ref().and_then(number) {
-            None => AuditCursor::Newest,
-            Some(number) if query.backwards => AuditCursor::After(number),
+            None if query.descending => AuditCursor::Newest,
+            None => AuditCursor::After(0),
+            Some(number) if query.backwards == query.descending => AuditCursor::After(number),
             Some(number) => AuditCursor::Before(number),
         };
-        let found = self.store().audit_page(&audit_filter(query), cursor, query.limit)?;
+        let mut found = self.store().audit_page(&audit_filter(query), cursor, query.limit)?;
+        if !query.descending {
+            found.lines.reverse();
+            std::mem::swap(&mut found.newer, &mut found.older);
+        }
         let counts = self.store().audit_counts()?;
         let facet = |filter: &'static Filter| {
             let counted = match filter.id {

@@ -354,13 +354,15 @@ fn granted(w: &mut Writing<'_, '_>, old: &User, new: &User) -> Result<(), Refusa
     Ok(())
 }
 
-/// Writes a changed user. Who is switched off is out at once.
+/// Writes a changed user. Who is switched off is out at once, and no link lets them in again.
 fn put(w: &mut Writing<'_, '_>, old: &User, new: &User) -> Result<(), Refusal> {
     if old.active && old.superuser && !(new.active && new.superuser) {
         last_superuser(w, old)?;
     }
-    w.tx.put_user(new)?;
-    if !new.active {
+    if new.active {
+        w.tx.put_user(new)?;
+    } else {
+        w.tx.put_user(&User { setup: None, ..new.clone() })?;
         w.tx.remove_sessions_of(&new.name, None)?;
         w.tx.remove_tokens_of(&new.name)?;
     }
