@@ -81,12 +81,8 @@ fn dispatch(
     app: &App,
     wishes: tokio::sync::mpsc::UnboundedReceiver<img::app::Wish>,
 ) -> watch::Sender<bool> {
-    let config = DispatcherConfig {
-        slots: 1,
-        grace: [Duration::ZERO; 2],
-        log: 1 << 20,
-        stop_grace: Duration::ZERO,
-    };
+    let config =
+        DispatcherConfig { grace: [Duration::ZERO; 2], log: 1 << 20, stop_grace: Duration::ZERO };
     let found = recover(app, NOW).unwrap();
     let start = Arc::new(|_| panic!("nothing may start"));
     let dispatcher = Dispatcher::new(app.clone(), start, || NOW, config, found.waiting);

@@ -7,10 +7,7 @@ use super::{
     },
     fill::{Form, act, change, follow, saved, staff_with, superuser, told},
 };
-use img::{
-    domain::{JobId, Queue, QueueName, StateKind, Verb},
-    server::now,
-};
+use img::domain::{JobId, Queue, QueueName, StateKind, Verb};
 use std::time::{Duration, Instant};
 
 fn queue(running: &Running, name: &str) -> Option<Queue> {
