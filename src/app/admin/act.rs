@@ -88,9 +88,12 @@ pub struct Acted {
     pub run: Option<u64>,
 }
 
+/// The number of an action, who did it, and what it came to.
+type Remembered = (u64, UserName, Acted);
+
 /// What the last actions came to, for the page that follows. Losing it loses a message.
 #[derive(Default)]
-pub(in crate::app) struct Results(Mutex<(u64, VecDeque<(u64, UserName, Acted)>)>);
+pub(in crate::app) struct Results(Mutex<(u64, VecDeque<Remembered>)>);
 
 /// Results that are remembered.
 const REMEMBERED: usize = 64;

@@ -356,6 +356,9 @@ impl Values {
     }
 }
 
+/// Deletes the thing with this key inside a transaction.
+pub type Remove = fn(&mut Writing<'_, '_>, &str) -> Result<(), Refusal>;
+
 /// How things are changed. Everything happens inside one transaction, which a refusal undoes.
 #[derive(Clone, Copy, Debug)]
 pub struct Edit {
@@ -366,7 +369,7 @@ pub struct Edit {
     /// Writes the values of the form: a new thing without a key. Gives back its key.
     pub write: fn(&mut Writing<'_, '_>, Option<&str>, &Values) -> Result<String, Refusal>,
     /// Deletes a thing.
-    pub remove: Option<fn(&mut Writing<'_, '_>, &str) -> Result<(), Refusal>>,
+    pub remove: Option<Remove>,
     /// What depends on a thing, or keeps it from being deleted.
     pub dependants: fn(&App, &str) -> Result<Vec<Dependant>, AppError>,
     /// Tells the rest of the appliance that something changed.
