@@ -71,8 +71,11 @@ impl App {
 
     async fn failed_sign_in(&self, name: &str, peer: &Peer, now: Timestamp) {
         self.lock_throttle().failed(name, peer.addr, now);
-        let shown: String = name.chars().take(64).flat_map(char::escape_debug).collect();
-        let record = audit(now, "anonymous", peer, "login.failed", &format!("user {shown}"), "");
+        // A name nobody has may be a password that was typed into the wrong field.
+        let known =
+            UserName::new(name).ok().filter(|n| self.store().user(n).is_ok_and(|u| u.is_some()));
+        let who = known.map_or_else(|| "nobody of this name".into(), |name| format!("user {name}"));
+        let record = audit(now, "anonymous", peer, "login.failed", &who, "");
         if let Err(error) = self.store().write(move |tx| tx.append_audit(&record)).await {
             tracing::warn!(%error, "a failed sign-in could not be recorded");
         }

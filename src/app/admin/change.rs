@@ -195,7 +195,7 @@ impl App {
         key: &str,
     ) -> Result<Vec<Dependant>, AppError> {
         actor.allow(model.rights.view)?;
-        model.edit.map_or_else(|| Ok(Vec::new()), |edit| (edit.dependants)(self, key))
+        model.edit.map_or_else(|| Ok(Vec::new()), |edit| (edit.dependants)(self, actor, key))
     }
 
     /// Deletes things, all of them or none. `move_to`: where what waits in them goes first.

@@ -12,7 +12,7 @@ use crate::{
         AuditCursor, AuditEntry, AuditFilter, RowCursor, RowFacets, RowFilter, RowOrder, RowQuery,
     },
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// How many rows a page may have; the second is what it has at first.
 pub const SIZES: [usize; 3] = [25, 50, 100];
@@ -237,6 +237,24 @@ impl App {
                 let line = number.map(|n| self.store().audit_line(n)).transpose()?.flatten();
                 Ok(line.map(audit_object))
             }
+        }
+    }
+
+    /// All things of a model by key, where there are never very many; else none.
+    ///
+    /// # Errors
+    /// Denied, or the store cannot be read.
+    pub fn admin_objects(
+        &self,
+        actor: &Actor,
+        model: &'static Model,
+    ) -> Result<HashMap<String, Object>, AppError> {
+        actor.allow(model.rights.view)?;
+        match model.source {
+            Source::All(all) => {
+                Ok(all(self, actor)?.into_iter().map(|o| (o.key.clone(), o)).collect())
+            }
+            Source::Jobs | Source::Audit => Ok(HashMap::new()),
         }
     }
 

@@ -371,7 +371,7 @@ pub struct Edit {
     /// Deletes a thing.
     pub remove: Option<Remove>,
     /// What depends on a thing, or keeps it from being deleted.
-    pub dependants: fn(&App, &str) -> Result<Vec<Dependant>, AppError>,
+    pub dependants: fn(&App, &Actor, &str) -> Result<Vec<Dependant>, AppError>,
     /// Tells the rest of the appliance that something changed.
     pub after: fn(&App),
 }

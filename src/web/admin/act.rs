@@ -21,8 +21,8 @@ use crate::{
 use http::StatusCode;
 use percent_encoding::percent_decode_str;
 
-/// Things that a page which asks names one by one.
-const NAMED: usize = 100;
+/// Things that are looked at one by one before a page asks.
+const LOOKED_AT: usize = 500;
 
 pub(super) async fn act(mut visit: Visit, model: &'static Model) -> Reply {
     let form = visit.form().await?;
@@ -174,16 +174,17 @@ impl Asking<'_> {
         visit: &Visit,
     ) -> Result<Vec<(String, String, Vec<crate::app::admin::Dependant>)>, WebError> {
         let actor = visit.actor()?;
-        if self.keys.len() > NAMED {
+        if self.keys.len() > LOOKED_AT {
             let message = format!(
-                "{} are too many to look at one by one: choose at most {NAMED} at once",
+                "{} are too many to look at one by one: choose at most {LOOKED_AT} at once",
                 self.keys.len()
             );
             return Err(WebError::new(StatusCode::UNPROCESSABLE_ENTITY, "Too many", message));
         }
         let mut things = Vec::new();
+        let mut known = visit.app.admin_objects(actor, self.model)?;
         for key in self.keys {
-            let Some(object) = visit.app.admin_object(actor, self.model, key, visit.now)? else {
+            let Some(object) = known.remove(key) else {
                 return Err(super::no_such(self.model, key));
             };
             let found = visit.app.admin_dependants(actor, self.model, key)?;

@@ -132,11 +132,14 @@ async fn after_save(
     added: bool,
     key: &str,
 ) -> Reply {
-    if added && model.id == "users" {
+    // Who adds and may not look is told on the index.
+    let sees = visit.actor()?.allow(model.rights.view).is_ok();
+    if added && sees && model.id == "users" {
         return link_page(visit, model, key).await;
     }
     let url = match form.get("save") {
         "add" => format!("/admin/{}/add", model.id),
+        _ if !sees => "/admin".to_owned(),
         "stay" => object_url(model, key, "change"),
         _ => format!("/admin/{}", model.id),
     };

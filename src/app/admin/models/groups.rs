@@ -149,7 +149,7 @@ fn remove(w: &mut Writing<'_, '_>, key: &str) -> Result<(), Refusal> {
     if w.tx.remove_group(&name)? { Ok(()) } else { Err(Refusal::Missing) }
 }
 
-fn dependants(app: &App, key: &str) -> Result<Vec<Dependant>, AppError> {
+fn dependants(app: &App, _actor: &Actor, key: &str) -> Result<Vec<Dependant>, AppError> {
     let Ok(name) = GroupName::new(key) else { return Ok(Vec::new()) };
     let mut found = Vec::new();
     let members = app.store().users()?.into_iter().filter(|u| u.groups.contains(&name));

@@ -327,7 +327,7 @@ fn remove(w: &mut Writing<'_, '_>, key: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn dependants(app: &App, key: &str) -> Result<Vec<Dependant>, AppError> {
+fn dependants(app: &App, _actor: &Actor, key: &str) -> Result<Vec<Dependant>, AppError> {
     let Ok(name) = QueueName::new(key) else { return Ok(Vec::new()) };
     let open = app.store().open_jobs()?;
     let of = |state: StateKind| {

@@ -86,7 +86,7 @@ pub(super) static RUNNERS: Model = Model {
         load,
         write,
         remove: None,
-        dependants: |_, _| Ok(Vec::new()),
+        dependants: |_, _, _| Ok(Vec::new()),
         after,
     }),
     object: "runner",

@@ -57,7 +57,7 @@ pub(super) static SETTINGS: Model = Model {
         load,
         write,
         remove: None,
-        dependants: |_, _| Ok(Vec::<Dependant>::new()),
+        dependants: |_, _, _| Ok(Vec::<Dependant>::new()),
         after,
     }),
     object: "setting",

@@ -122,10 +122,12 @@ fn remove(w: &mut Writing<'_, '_>, key: &str) -> Result<(), Refusal> {
     if w.tx.remove_site(key)? { Ok(()) } else { Err(Refusal::Missing) }
 }
 
-fn dependants(app: &App, _key: &str) -> Result<Vec<Dependant>, AppError> {
+fn dependants(app: &App, _actor: &Actor, _key: &str) -> Result<Vec<Dependant>, AppError> {
     Ok(match app.store().sites()?.len() {
         0 | 1 => vec![Dependant::block("it is the only site: add another one first")],
-        _ => vec![Dependant::note("requests for this name are refused from then on")],
+        _ => vec![Dependant::note(
+            "requests for this name are refused from then on, yours too if you came by it",
+        )],
     })
 }
 

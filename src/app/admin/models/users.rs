@@ -402,10 +402,15 @@ fn remove(w: &mut Writing<'_, '_>, key: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-fn dependants(app: &App, key: &str) -> Result<Vec<Dependant>, AppError> {
+fn dependants(app: &App, actor: &Actor, key: &str) -> Result<Vec<Dependant>, AppError> {
     let Ok(name) = UserName::new(key) else { return Ok(Vec::new()) };
     let Some(user) = app.store().user(&name)? else { return Ok(Vec::new()) };
     let mut found = Vec::new();
+    if name == actor.user {
+        found.push(Dependant::block("this is you: somebody else has to delete you"));
+    } else if let Err(why) = may_manage(actor, &user, &app.store().groups()?) {
+        found.push(Dependant::block(why));
+    }
     let others = app.store().users()?;
     let other = |u: &User| u.superuser && u.active && u.name != name;
     if user.superuser && user.active && !others.iter().any(other) {

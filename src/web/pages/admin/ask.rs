@@ -171,7 +171,7 @@ pub fn ask_delete(f: &Frame, p: &DeletePage) -> Markup {
         html! {
             (summary(p.problems, |problem| id(&problem.field)))
             @if let Some(act) = p.act { (changed(act)) }
-            @for (_, title, all) in p.things { (thing(title, all, p.things.len() > 1)) }
+            (all_things(p.things))
             @if blocked {
                 div class="note bad" { (icon("alert")) p { "It cannot be deleted as long as this is so." } }
                 div class="buttons" { a class="btn" href=(back) { "Back" } }
@@ -191,6 +191,22 @@ pub fn ask_delete(f: &Frame, p: &DeletePage) -> Markup {
             }
         },
     )
+}
+
+/// Things that are named on the page.
+const SHOWN: usize = 50;
+
+/// What keeps something from being deleted is always shown; of the others the first.
+fn all_things(things: &[(String, String, Vec<Dependant>)]) -> Markup {
+    let blocks = |all: &[Dependant]| all.iter().any(|d| d.blocks);
+    let (kept, free): (Vec<_>, Vec<_>) = things.iter().partition(|(.., all)| blocks(all));
+    let more = free.len().saturating_sub(SHOWN);
+    html! {
+        @for (_, title, all) in kept.into_iter().chain(free.into_iter().take(SHOWN)) {
+            (thing(title, all, things.len() > 1))
+        }
+        @if more > 0 { p { "and " (human::grouped(more as u64)) " more." } }
+    }
 }
 
 fn thing(title: &str, all: &[Dependant], named: bool) -> Markup {

@@ -202,7 +202,10 @@ fn nothing(p: &AdminListPage) -> Markup {
         !p.query.filters.is_empty() || !p.query.text.is_empty() || p.query.dates.is_some();
     html! {
         div class="empty big" {
-            @if p.query.cursor.is_some() {
+            @if p.list.after.is_some() {
+                p { "Nothing in the lines looked at so far." }
+                p { "There are older ones: go on below." }
+            } @else if p.query.cursor.is_some() {
                 p { "There are no more here." }
                 p { a href=(list_url(p.model, &from_start(p.query))) { "To the first page" } }
             } @else if narrowed {
