@@ -228,6 +228,7 @@ impl Sample {
             total: Some(8_457),
             counts,
             queues: self.queues(),
+            builder_away: None,
         }
     }
 
