@@ -313,14 +313,14 @@ impl Inner {
         if self.stopping {
             return Some(Hold::Stopping);
         }
-        if let Some(reason) = self.builder.as_ref().and_then(|link| link.away.clone()) {
-            return Some(Hold::NoBuilder { reason });
-        }
         if let Some(hold) = queue.and_then(|q| q.hold(job.launched)) {
             return Some(hold);
         }
         if let Some(reason) = self.unavailable.get(&job.runner) {
             return Some(Hold::NoRunner { runner: job.runner.clone(), reason: reason.clone() });
+        }
+        if let Some(reason) = self.builder.as_ref().and_then(|link| link.away.clone()) {
+            return Some(Hold::NoBuilder { reason });
         }
         self.room_hold(job)
     }

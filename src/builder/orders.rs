@@ -144,13 +144,14 @@ mod tests {
             check(&data, ordered).map(drop)
         };
         assert_eq!(with(|_| {}), Ok(()));
-        for change in [
-            |o: &mut Order| o.version = 9,
+        let changes: [fn(&mut Order); 5] = [
+            |o| o.version = 9,
             |o| o.limits.total = Duration::MAX,
             |o| o.limits.silence = Duration::ZERO,
             |o| o.limits.grace[1] = LONGEST,
             |o| o.limits.log = u64::MAX,
-        ] {
+        ];
+        for change in changes {
             assert!(with(change).is_err());
         }
     }

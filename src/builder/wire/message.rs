@@ -258,8 +258,7 @@ fn encode_event(out: &mut Vec<u8>, job: JobId, event: &Event) -> Result<(), Wire
     let encoded = body(out, kind::EVENT, &(job.get(), mirrored));
     match (encoded, event) {
         (Err(WireError::TooLong(_)), Event::Finished(finished)) => {
-            let event = mirror::Event::of(&Event::Finished(unsendable(finished)));
-            body(out, kind::EVENT, &(job.get(), event))
+            encode_event(out, job, &Event::Finished(unsendable(finished)))
         }
         (other, _) => other,
     }

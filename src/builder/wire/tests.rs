@@ -186,7 +186,7 @@ fn a_long_piece_of_log_is_several_messages_without_a_gap() {
 
 #[test]
 fn what_is_too_long_is_cut_where_it_is_only_for_people() {
-    let long = "ü".repeat(CAP);
+    let long = "ü".repeat(20_000);
     let started =
         Event::Started { commands: vec![long.clone(); 200], sandbox: long.clone(), at: at(1) };
     let failed = Failure { message: long.clone(), suggestion: Some(long.clone()), ..failure() };

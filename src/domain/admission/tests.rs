@@ -256,10 +256,10 @@ fn asks() -> impl Strategy<Value = (Vec<u64>, Quota)> {
 fn rank(hold: &Hold) -> u8 {
     match hold {
         Hold::Stopping => 0,
-        Hold::NoBuilder { .. } => 1,
-        Hold::QueuePaused { .. } => 2,
-        Hold::NotLaunched { .. } => 3,
-        Hold::NoRunner { .. } => 4,
+        Hold::QueuePaused { .. } => 1,
+        Hold::NotLaunched { .. } => 2,
+        Hold::NoRunner { .. } => 3,
+        Hold::NoBuilder { .. } => 4,
         Hold::DiskUnknown { .. } => 5,
         Hold::DiskLow { .. } => 6,
         Hold::UserRunning { .. } => 7,

@@ -7,7 +7,7 @@ use crate::{
     },
     files::DataDir,
     plugin::{Catalog, CatalogConfig, Limits},
-    scheduler::recover,
+    scheduler::{Builds, recover},
     store::Store,
 };
 use std::sync::Mutex;

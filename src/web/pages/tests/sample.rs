@@ -232,6 +232,11 @@ impl Sample {
         }
     }
 
+    pub(super) fn queue_without_builder(&self) -> QueueView {
+        let why = "/run/img-builder.sock cannot be reached: Connection refused";
+        QueueView { builder_away: Some(self.text(why)), ..QueueView::default() }
+    }
+
     pub(super) fn choices(&self) -> Choices {
         let kind = |id: &str, label: &str, archs: &[&str]| ImageTypeChoice {
             id: id.to_owned(),
@@ -666,7 +671,7 @@ pub(super) fn every_page(s: &Sample) -> Vec<(&'static str, Markup)> {
         ),
         ("inspect", inspect_fragment(&inspect)),
         ("queue", queue(&flashed(FlashKind::Done, &flash_text), &s.queue(), &query)),
-        ("queue-empty", queue(&f, &QueueView::default(), &QueueQuery::default())),
+        ("queue-empty", queue(&f, &s.queue_without_builder(), &QueueQuery::default())),
         (
             "job-building",
             job(&f, &building, &JobPage { definition: Some(&definition), tail: &s.tail(false) }),
