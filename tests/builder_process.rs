@@ -14,7 +14,7 @@ mod builder;
 mod common;
 
 use builder::{apart, both, held};
-use common::{Service, assert_nothing_left, is_root, processes_below, said, until};
+use common::{Service, assert_nothing_left, is_root, said, until};
 use serde_json::Value;
 use std::{os::unix::fs::MetadataExt as _, path::PathBuf, time::Duration};
 
@@ -48,6 +48,18 @@ fn assert_whole(log: &str) {
     assert_eq!(numbers, wanted, "{log}");
 }
 
+/// What the health page knows, as root on the box is told it.
+fn health(service: &Service) -> String {
+    use std::io::{Read as _, Write as _};
+    let socket = service.data().join("img.sock");
+    let mut stream = std::os::unix::net::UnixStream::connect(socket).unwrap();
+    let ask = "GET /api/v1/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+    stream.write_all(ask.as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
 fn log_on_disk(service: &Service, id: u64) -> String {
     let dir = service.data().join(format!("jobs/{id:08}"));
     std::fs::read_to_string(dir.join("log")).unwrap_or_default()
@@ -79,6 +91,8 @@ fn a_build_runs_in_a_process_of_its_own() {
     assert_eq!(job["state"], "done", "{job:#}");
     let log = service.log(id);
     assert!(log.contains("line 000001 of") && log.contains("line 040000 of"));
+    let health = health(&service);
+    assert!(health.contains("b.sock: img ") && health.contains("there for"), "{health}");
     assert_eq!(job["log_size"].as_u64(), Some(log.len() as u64), "{job:#}");
     assert_nothing_left(&service);
 }
@@ -92,6 +106,8 @@ fn jobs_wait_while_the_builder_is_away_and_start_when_it_is_there() {
     let id = submit(&service, "succeed");
     let hold = held(&service, id, "the builder does not answer");
     assert!(hold.contains("b.sock") && hold.contains("when it is back"), "{hold}");
+    let health = health(&service);
+    assert!(health.contains("b.sock: away ("), "{health}");
     // A restart changes nothing of it.
     service.stop();
     service.spawn();
@@ -136,19 +152,22 @@ fn an_end_that_came_while_the_server_was_away_is_not_lost() {
     if !is_root("mic") {
         return;
     }
-    let (mut service, _builder) = both("");
+    let (mut service, mut builder) = both("");
     let id = submit(&service, "slow");
     service.wait_for(id, "progress", |job| job["progress"]["done"].as_u64() > Some(1));
     service.kill();
-    until("the end of the build", || {
-        processes_below(&service.data().join("build")).is_empty().then_some(())
-    });
+    let kept = service.data().join(format!("builder/{id:08}"));
+    until("the end of the build", || kept.exists().then_some(()));
+    // Not even when the builder dies as well.
+    builder.kill();
+    builder.spawn();
     service.spawn();
     let job = service.wait(id);
     assert_eq!(job["state"], "done", "{job:#}");
     assert_whole(&service.log(id));
     assert!(!job["artifacts"].as_array().unwrap().is_empty(), "{job:#}");
-    // It was acknowledged: a further restart finds nothing of it.
+    // It is acknowledged: a further restart finds nothing of it.
+    until("the acknowledgement", || (!kept.exists()).then_some(()));
     service.kill();
     service.spawn();
     assert_eq!(service.job(id)["state"], "done");
@@ -250,6 +269,35 @@ fn a_builder_without_data_or_socket_says_what_is_missing() {
     drop(img::files::DataDir::open(&dir.path().join("data")).unwrap());
     let none = run(&["builder"]);
     assert!(said(&none).contains("builder.socket"), "{}", said(&none));
+}
+
+#[test]
+fn systemd_may_make_the_socket() {
+    if !is_root("mic") {
+        return;
+    }
+    let (service, builder) = apart("");
+    let socket = std::os::unix::net::UnixListener::bind(builder.socket()).unwrap();
+    // What systemd does: the socket is handle 3, and the variables name this very process.
+    let script = "exec 3<&0 </dev/null; LISTEN_PID=$$ LISTEN_FDS=1 exec \"$@\"";
+    let command = builder.command();
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", script, "sh"])
+        .arg(command.get_program())
+        .args(command.get_args())
+        .envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))))
+        .stdin(std::process::Stdio::from(std::os::fd::OwnedFd::from(socket)))
+        .stdout(std::process::Stdio::null())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let id = submit(&service, "succeed");
+    let job = service.wait(id);
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert!(child.wait().unwrap().success());
+    assert_eq!(job["state"], "done", "{job:#}");
+    assert!(builder.socket().exists(), "it is systemd's to remove");
 }
 
 /// What a server that is not root makes of files that a builder which is root made.

@@ -71,6 +71,9 @@ fn failed(service: &Service, id: u64, word: &str) -> Value {
     job
 }
 
+/// What is told of a job.
+type Lie = fn(&Service, u64) -> Vec<Event>;
+
 #[test]
 fn a_lie_ends_its_job_and_nothing_else() {
     let liar = Liar::new();
@@ -81,7 +84,7 @@ fn a_lie_ends_its_job_and_nothing_else() {
     let mut server = liar.greet(Vec::new());
     let service = starting.join().unwrap();
     let mut bystander = None;
-    let lies: Vec<(&str, fn(&Service, u64) -> Vec<Event>)> = vec![
+    let lies: Vec<(&str, Lie)> = vec![
         ("jump back", |_, _| vec![started(), log(0, b"one\n"), log(2, b"two\n")]),
         ("left out the log", |_, _| vec![started(), log(0, b"one\n"), log(90, b"two\n")]),
         ("left out the log from byte 0", |_, _| vec![started(), log(1, b"one\n")]),

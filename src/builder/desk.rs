@@ -8,10 +8,11 @@
 use super::{
     clock,
     embedded::{Build, Builder, lost},
+    ends,
     protocol::{Event, Order, Standing, StopReason},
     wire::FromBuilder,
 };
-use crate::domain::JobId;
+use crate::{domain::JobId, files::DataDir};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -47,6 +48,7 @@ struct Inner {
 /// The desk. Cheap to clone.
 #[derive(Clone)]
 pub(super) struct Desk {
+    data: Arc<DataDir>,
     inner: Arc<Mutex<Inner>>,
     /// How many jobs have not ended, and how many ends nobody has acknowledged.
     counts: Arc<watch::Sender<(usize, usize)>>,
@@ -64,8 +66,16 @@ pub(super) struct Seat {
 }
 
 impl Desk {
-    pub(super) fn new() -> Self {
-        Self { inner: Arc::default(), counts: Arc::new(watch::Sender::new((0, 0))) }
+    /// A desk with the ends that the last builder could not tell anybody.
+    pub(super) fn new(data: Arc<DataDir>) -> Self {
+        let mut inner = Inner::default();
+        for standing in ends::all(&data) {
+            // Nothing runs any more that could be stopped.
+            let stop = mpsc::channel(1).0;
+            inner.jobs.insert(standing.job, Entry { standing, stop });
+        }
+        let counts = Arc::new(watch::Sender::new((0, inner.jobs.len())));
+        Self { data, inner: Arc::new(Mutex::new(inner)), counts }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -131,6 +141,9 @@ impl Desk {
             let gone = || Event::Finished(lost("the build went away without a word"));
             let event = build.events.recv().await.unwrap_or_else(gone);
             let last = matches!(event, Event::Finished(_));
+            if last {
+                self.keep(job, &event).await;
+            }
             if let Some(out) = self.note(job, &event) {
                 // A server that is gone gets the standing when it is back.
                 let _ = out.send(FromBuilder::Event(job, event)).await;
@@ -138,6 +151,19 @@ impl Desk {
             if last {
                 return;
             }
+        }
+    }
+
+    /// Keeps an end on disk before anybody is told.
+    async fn keep(&self, job: JobId, end: &Event) {
+        let Some(mut standing) = self.lock().jobs.get(&job).map(|e| e.standing.clone()) else {
+            return;
+        };
+        standing.note(end);
+        let data = Arc::clone(&self.data);
+        let kept = tokio::task::spawn_blocking(move || ends::keep(&data, &standing)).await;
+        if let Ok(Err(error)) = kept {
+            tracing::warn!(job.id = job.get(), %error, "how it ended is only known in memory");
         }
     }
 
@@ -166,6 +192,7 @@ impl Desk {
         let ended = inner.jobs.get(&job).is_some_and(|e| e.standing.finished.is_some());
         if ended {
             inner.jobs.remove(&job);
+            ends::forget(&self.data, job);
             self.count(&inner);
         }
     }

@@ -6,6 +6,7 @@ mod clock;
 mod collect;
 mod desk;
 mod embedded;
+mod ends;
 mod input;
 mod job;
 mod kernel;

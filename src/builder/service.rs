@@ -60,7 +60,7 @@ impl Service {
     /// When the data directory cannot be looked at.
     pub fn new(builder: Builder, data: Arc<DataDir>, socket: Socket) -> anyhow::Result<Self> {
         let owner = data.owner()?.0;
-        Ok(Self { desk: Desk::new(), builder, data, owner, socket })
+        Ok(Self { desk: Desk::new(Arc::clone(&data)), builder, data, owner, socket })
     }
 
     /// Works until `stopped` turns true; then takes no further orders, lets builds go on for
@@ -103,7 +103,11 @@ async fn end(desk: &Desk, grace: Duration) {
     }
     let (running, ended) = *counts.borrow();
     if running + ended > 0 {
-        tracing::warn!(running, ended, "these builds end without anybody having read how");
+        tracing::warn!(
+            running,
+            ended,
+            "nobody has read how these builds ended: the next one tells"
+        );
     }
 }
 
