@@ -7,5 +7,5 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == img::builder::SHIM_ARGUMENT) {
         return img::builder::shim_main();
     }
-    img::cli::main(std::env::args_os(), img::server::run)
+    img::cli::main(std::env::args_os(), img::server::run, img::server::run_builder)
 }

@@ -1,8 +1,13 @@
 //! Puts the parts together and stops them in order: the only file that knows them all.
 
+mod builder_process;
+mod hands;
+
+pub use builder_process::run_builder;
+
 use crate::{
     app::{App, Chore, DiskSettings, Parts, QueueLimits, Settings, Timetable},
-    builder::{Builder, BuilderConfig},
+    builder::BuilderConfig,
     config::{Config, LogFormat, Sandbox},
     domain::Timestamp,
     files::DataDir,
@@ -12,6 +17,7 @@ use crate::{
     web,
 };
 use anyhow::Context as _;
+use hands::Hands;
 use std::{
     sync::Arc,
     time::{Duration, Instant},
@@ -68,6 +74,8 @@ pub struct Appliance {
     dispatcher: tokio::task::JoinHandle<()>,
     chores: tokio::task::JoinHandle<()>,
     sampler: tokio::task::JoinHandle<()>,
+    /// What keeps the builder in reach.
+    hands: hands::Held,
     /// Tells the server to end: later than the builds, whose watchers it serves. The disk is
     /// looked at as long, since builds fill it to the end.
     close: watch::Sender<bool>,
@@ -85,14 +93,25 @@ impl Appliance {
         let chores = Chores::new(&timetable(&config), now()).await?;
         let opened = Arc::clone(&config);
         let opened = tokio::task::spawn_blocking(move || open(&opened)).await??;
-        let Opened { app, wishes, builder, recovered } = opened;
+        let Opened { app, wishes, hands, recovered } = opened;
 
         // Before anything starts: what the first look says holds from the first job on.
         let mut sampler = Sampler::new(app.clone(), now);
         sampler.tick().await;
-        let start = Arc::new(move |order| builder.start(order));
-        let dispatcher =
-            Dispatcher::new(app.clone(), start, now, dispatcher_config(&config), recovered.waiting);
+        let reached = hands.reach(&app).await;
+        let dispatcher = Dispatcher::new(
+            app.clone(),
+            reached.start,
+            now,
+            dispatcher_config(&config),
+            recovered.waiting,
+        );
+        let (dispatcher, hands) = match reached.remote {
+            Some((remote, found)) => {
+                (dispatcher.with_remote(remote, found, recovered.building), reached.held)
+            }
+            None => (dispatcher, reached.held),
+        };
         let waker = app.clone();
         // A runner that is new may be switched off, and jobs may wait for it.
         let plugins = app.catalog().watch(move || waker.settings_changed());
@@ -123,7 +142,17 @@ impl Appliance {
                 tracing::error!(%error, "chores do not run any more");
             }
         });
-        Ok(Self { app, addresses, server, dispatcher, chores, sampler, close, _plugins: plugins })
+        Ok(Self {
+            app,
+            addresses,
+            server,
+            dispatcher,
+            chores,
+            sampler,
+            hands,
+            close,
+            _plugins: plugins,
+        })
     }
 
     /// The TCP addresses it listens on.
@@ -149,6 +178,7 @@ impl Appliance {
         let _ = self.close.send(true);
         broke("the server", self.server.await);
         broke("the look at the disk", self.sampler.await);
+        self.hands.let_go();
         let app = self.app;
         let close = move || {
             app.stop_compressing();
@@ -166,7 +196,7 @@ impl Appliance {
 struct Opened {
     app: App,
     wishes: tokio::sync::mpsc::UnboundedReceiver<crate::app::Wish>,
-    builder: Builder,
+    hands: Hands,
     recovered: Recovered,
 }
 
@@ -192,8 +222,7 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
     }
     let catalog = catalog.join().map_err(|_| anyhow::anyhow!("the plugin host broke"))??;
     let catalog = Arc::new(catalog);
-    let builder = Builder::new(Arc::clone(&data), Arc::clone(&catalog), builder_config(config)?);
-    let swept = builder.sweep();
+    let (hands, swept) = Hands::open(config, &data, &catalog)?;
     for found in &swept {
         tracing::warn!("left by the last run: {found}");
     }
@@ -204,18 +233,19 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
     app.widen_rights(now())?;
     app.settings_changed();
     keep_first_code(&app, code)?;
-    let recovered = recover(&app, now())?;
+    let recovered = recover(&app, now(), hands.builds())?;
     app.compress_old_logs();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         data_dir = %config.server.data_dir.display(),
         waiting = recovered.waiting.len(),
+        building = recovered.building.len(),
         interrupted = recovered.interrupted,
         unacknowledged = recovered.unacknowledged,
         took_ms = begun.elapsed().as_millis() as u64,
         "opened"
     );
-    Ok(Opened { app, wishes, builder, recovered })
+    Ok(Opened { app, wishes, hands, recovered })
 }
 
 /// Tells the one-time code in the journal and in a file only the service can read; removes the

@@ -1,7 +1,8 @@
 //! kill -9 at random moments while requests are handed in and images are built: nothing that was
 //! acknowledged is lost, no job builds on paper only, nothing is left behind.
 //!
-//! `make test` runs 50 rounds, `make soak` 500 (`IMG_KILL_ROUNDS`).
+//! `make test` runs 50 rounds, `make soak` 500 (`IMG_KILL_ROUNDS`); with a builder that is a process
+//! of its own 40, of the server, the builder or both.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -11,12 +12,15 @@
     reason = "a test may stop with a message and start programs"
 )]
 
+#[path = "support/builder.rs"]
+mod builder;
 mod common;
 
 use common::{Service, config, is_root, loops_below, mounts_below, processes_below, until};
 use std::{
     collections::BTreeSet,
-    process::Stdio,
+    path::PathBuf,
+    process::{Child, Stdio},
     time::{Duration, Instant},
 };
 
@@ -50,33 +54,10 @@ fn nothing_acknowledged_is_lost_and_nothing_is_left() {
         kinds.iter().map(|how| service.write(&format!("{how}.ks"), &kickstart(how))).collect();
     let mut slowest_start = Duration::ZERO;
     for round in 0..rounds() {
-        let submitters: Vec<_> = (0..3)
-            .map(|_| {
-                let file = &files[random.below(kinds.len() as u64) as usize];
-                let mut command = service.command(&[
-                    "submit",
-                    file.to_str().unwrap(),
-                    "--type",
-                    "raw",
-                    "--arch",
-                    "x86_64",
-                    "--json",
-                ]);
-                command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
-            })
-            .collect();
+        let submitters = submit_some(&service, &files, &mut random, 3);
         std::thread::park_timeout(Duration::from_millis(random.below(800)));
         service.kill();
-        for submitter in submitters {
-            let output = submitter.wait_with_output().unwrap();
-            if output.status.success() {
-                let job: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-                acknowledged.insert(job["id"].as_u64().unwrap());
-            } else {
-                let said = common::said(&output);
-                assert!(!said.contains("definition"), "the request itself was refused: {said}");
-            }
-        }
+        take_acknowledged(submitters, &mut acknowledged);
         let data = service.data();
         until("the death of every process of the builds", || {
             processes_below(&data.join("build")).is_empty().then_some(())
@@ -120,6 +101,118 @@ fn nothing_acknowledged_is_lost_and_nothing_is_left() {
         slowest_start.as_millis()
     );
     assert!(!acknowledged.is_empty(), "no request was ever acknowledged: the test proves nothing");
+}
+
+/// Some requests at once, of kinds that chance decides.
+fn submit_some(
+    service: &Service,
+    files: &[PathBuf],
+    random: &mut Random,
+    count: usize,
+) -> Vec<Child> {
+    let submit = |file: &PathBuf| {
+        let words =
+            ["submit", file.to_str().unwrap(), "--type", "raw", "--arch", "x86_64", "--json"];
+        let mut command = service.command(&words);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    (0..count).map(|_| submit(&files[random.below(files.len() as u64) as usize])).collect()
+}
+
+/// Numbers of the jobs that were acknowledged.
+fn take_acknowledged(submitters: Vec<Child>, acknowledged: &mut BTreeSet<u64>) {
+    for submitter in submitters {
+        let output = submitter.wait_with_output().unwrap();
+        if output.status.success() {
+            let job: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            acknowledged.insert(job["id"].as_u64().unwrap());
+        } else {
+            let said = common::said(&output);
+            assert!(!said.contains("definition"), "the request itself was refused: {said}");
+        }
+    }
+}
+/// A kill of the server, of the builder, or of both.
+#[test]
+fn with_a_builder_of_its_own_no_kill_of_the_server_loses_a_build() {
+    if !is_root("mic") {
+        return;
+    }
+    let (mut service, mut builder) = builder::both("[limits]\nqueue_cap = 10000\n");
+    let seed = std::env::var("IMG_KILL_SEED").ok().and_then(|s| s.parse().ok()).unwrap_or(40_402);
+    let mut random = Random(seed);
+    let kinds = ["succeed", "slow", "hang", "litter"];
+    let files: Vec<_> =
+        kinds.iter().map(|how| service.write(&format!("{how}.ks"), &kickstart(how))).collect();
+    let mut acknowledged = BTreeSet::new();
+    let (mut servers, mut builders, mut survived) = (0, 0, 0);
+    for round in 0..builder_rounds() {
+        let submitters = submit_some(&service, &files, &mut random, 2);
+        std::thread::park_timeout(Duration::from_millis(random.below(900)));
+        let (kill_server, kill_builder) = match random.below(6) {
+            0 => (true, true),
+            1 => (false, true),
+            _ => (true, false),
+        };
+        // Whoever builds when only the server dies must still build, or have ended well.
+        if kill_server {
+            service.kill();
+            servers += 1;
+        }
+        if kill_builder {
+            builder.kill();
+            builders += 1;
+        }
+        take_acknowledged(submitters, &mut acknowledged);
+        if kill_builder {
+            let data = service.data();
+            until("the death of every process of the builds", || {
+                processes_below(&data.join("build")).is_empty().then_some(())
+            });
+            builder.spawn();
+            assert_eq!(mounts_below(&data), [""; 0], "round {round}: stray mounts");
+        }
+        if kill_server {
+            service.spawn();
+        }
+        for id in &acknowledged {
+            let job = service.job(*id);
+            let (state, cause) = (job["state"].as_str().unwrap(), &job["failure"]["cause"]);
+            if !kill_builder && builders == 0 {
+                assert_ne!(cause, "interrupted", "round {round}: {job:#}");
+            }
+            survived += u64::from(state == "building" && kill_server && !kill_builder);
+        }
+        empty_the_queue(&service);
+    }
+    for id in &acknowledged {
+        let _ = service.cli(&["cancel", &id.to_string()]);
+    }
+    for id in &acknowledged {
+        let job = service.wait(*id);
+        let state = job["state"].as_str().unwrap();
+        assert!(["done", "failed", "cancelled"].contains(&state), "{job:#}");
+        let said = job["failure"]["message"].as_str().unwrap_or_default();
+        assert!(!said.starts_with("the builder at"), "a builder that died is no liar: {job:#}");
+        if state == "done" {
+            let size = service.log(*id).len() as u64;
+            assert_eq!(job["log_size"].as_u64(), Some(size), "{job:#}");
+        }
+    }
+    common::assert_nothing_left(&service);
+    service.stop();
+    let fsck = service.cli(&["fsck"]);
+    assert!(fsck.status.success(), "{}", common::said(&fsck));
+    println!(
+        "{servers} kills of the server and {builders} of the builder, {} acknowledged jobs, \
+         {survived} times a build had survived (seed {seed})",
+        acknowledged.len()
+    );
+    assert!(survived > 0 && !acknowledged.is_empty(), "nothing survived: the test proves nothing");
+}
+
+fn builder_rounds() -> u64 {
+    std::env::var("IMG_KILL_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(40)
 }
 
 fn kickstart(how: &str) -> String {

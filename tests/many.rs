@@ -21,7 +21,7 @@ use img::{
         Actor, Cause, Job, JobId, JobState, Queue, QueueName, StateKind, Tag, Timestamp, UserName,
         Verb, retention::Trigger,
     },
-    scheduler::{Chores, Dispatcher, DispatcherConfig, recover},
+    scheduler::{Builds, Chores, Dispatcher, DispatcherConfig, recover},
     store::Receipt,
 };
 use std::{
@@ -83,7 +83,7 @@ fn dispatch(
 ) -> watch::Sender<bool> {
     let config =
         DispatcherConfig { grace: [Duration::ZERO; 2], log: 1 << 20, stop_grace: Duration::ZERO };
-    let found = recover(app, NOW).unwrap();
+    let found = recover(app, NOW, Builds::Here).unwrap();
     let start = Arc::new(|_| panic!("nothing may start"));
     let dispatcher = Dispatcher::new(app.clone(), start, || NOW, config, found.waiting);
     let (stop, stopped) = watch::channel(false);
@@ -401,7 +401,7 @@ fn an_interrupted_build_is_handed_in_again_once_with_all_that_was_given() {
     put(&app, &job);
     put(&app, &building(2, "api"));
 
-    let found = recover(&app, NOW).unwrap();
+    let found = recover(&app, NOW, Builds::Here).unwrap();
     assert_eq!((found.interrupted, found.requeued, found.waiting.len()), (2, 1, 1));
     let again = found.waiting[0].clone();
     assert_eq!((again.retry_of, again.owner.as_str()), (Some(id(1)), "ann"));
@@ -422,7 +422,7 @@ fn an_interrupted_build_is_handed_in_again_once_with_all_that_was_given() {
     let mut second = again.clone();
     second.state = JobState::Building { started: NOW };
     app.store().write_blocking(move |tx| tx.put_job(&second)).unwrap();
-    let found = recover(&app, NOW).unwrap();
+    let found = recover(&app, NOW, Builds::Here).unwrap();
     assert_eq!((found.interrupted, found.requeued, found.waiting.len()), (1, 0, 0));
     assert_eq!(app.store().counts().unwrap().total, 3);
 }

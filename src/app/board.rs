@@ -3,11 +3,13 @@
 //! The dispatcher writes it, pages read it. It is rebuilt from the store at every start, so losing
 //! it loses nothing.
 
+mod builder;
 mod ledger;
 mod room;
 #[cfg(test)]
 mod tests;
 
+pub use builder::BuilderLink;
 pub use room::Place;
 
 use super::{Change, Live, LogState};
@@ -65,6 +67,8 @@ struct Inner {
     lengths: HashMap<Recipe, VecDeque<Duration>>,
     unavailable: HashMap<RunnerId, String>,
     room: room::Room,
+    /// A builder that is a process of its own.
+    builder: Option<BuilderLink>,
     stopping: bool,
 }
 
@@ -314,6 +318,9 @@ impl Inner {
         }
         if let Some(reason) = self.unavailable.get(&job.runner) {
             return Some(Hold::NoRunner { runner: job.runner.clone(), reason: reason.clone() });
+        }
+        if let Some(reason) = self.builder.as_ref().and_then(|link| link.away.clone()) {
+            return Some(Hold::NoBuilder { reason });
         }
         self.room_hold(job)
     }

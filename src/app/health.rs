@@ -1,6 +1,6 @@
 //! How the box is: versions, store, disk, tools and runners; and a backup of the store.
 
-use super::{App, AppError, Chore, DiskState, HealthGroup, HealthView, RunnerHealth};
+use super::{App, AppError, BuilderLink, Chore, DiskState, HealthGroup, HealthView, RunnerHealth};
 use crate::{
     domain::{Allowed, StateKind, Timestamp, admission::Ballast},
     plugin::{Entry, Origin, Status},
@@ -55,7 +55,7 @@ impl App {
             self.versions(now),
             self.store_facts(now)?,
             self.disk_facts(),
-            self.work()?,
+            self.work(now)?,
             self.sign_ins(now)?,
         ];
         let runners: Vec<_> = self.catalog().snapshot().iter().map(runner_health).collect();
@@ -166,13 +166,31 @@ impl App {
         }
     }
 
-    fn work(&self) -> Result<HealthGroup, AppError> {
+    /// Where builds run; a builder that is away wants attention.
+    fn builder_fact(&self, now: Timestamp) -> (&'static str, String, bool) {
+        let text = match self.board().builder() {
+            None => "inside the service".to_owned(),
+            Some(BuilderLink { away: Some(why), socket, .. }) => {
+                return ("Builder", format!("{socket}: away ({why})"), true);
+            }
+            Some(link) => {
+                let since = link.since.map_or_else(String::new, |at| duration(now.since(at)));
+                let last = link.error.map_or_else(String::new, |e| format!("; before that: {e}"));
+                let BuilderLink { socket, program, .. } = link;
+                format!("{socket}: img {program}, there for {since}{last}")
+            }
+        };
+        ("Builder", text, false)
+    }
+
+    fn work(&self, now: Timestamp) -> Result<HealthGroup, AppError> {
         let counts = self.store().counts()?;
         let of = |state| counts.by_state.get(&state).copied().unwrap_or(0).to_string();
         let settings = self.settings();
         let mut facts = vec![
             ("Slots", self.live().slots.to_string(), false),
             ("Sandbox", settings.sandbox.clone(), false),
+            self.builder_fact(now),
             ("Building", of(StateKind::Building), false),
             ("Waiting", of(StateKind::Queued), false),
         ];

@@ -341,6 +341,8 @@ pub struct QueueView {
     pub counts: crate::store::Counts,
     /// Queues and what they are doing.
     pub queues: Vec<Queue>,
+    /// Why no job can start now, because the builder is away.
+    pub builder_away: Option<String>,
 }
 
 /// The start page.

@@ -177,6 +177,9 @@ fn stage(
         staged.push(artifact);
     }
     staged.push(write_sums(&artifacts, &staged, &mut written)?);
+    for (file, name) in &written {
+        data.hand_over(file, name)?;
+    }
     write_list(data, job, &staged)?;
     let path = |name: &str| format!("artifacts/{name}");
     let mut items: Vec<_> = written.iter().map(|(file, name)| (file.as_fd(), path(name))).collect();
@@ -297,7 +300,8 @@ fn write_list(data: &DataDir, job: JobId, staged: &[StagedArtifact]) -> Result<(
     })?;
     let dir = data.job_dir(job)?;
     dir.remove_file(LIST)?;
-    dir.write_new(LIST, &bytes, MODE).map(drop)
+    let file = dir.write_new(LIST, &bytes, MODE)?;
+    data.hand_over(&file, LIST)
 }
 
 /// What each artifact of `job` is for.

@@ -56,7 +56,7 @@ pub struct Builder {
 pub struct Build {
     /// What happens, `Finished` last. Bounded: a reader that stops reading stops the build's output.
     pub events: mpsc::Receiver<Event>,
-    stop: mpsc::Sender<StopReason>,
+    pub(super) stop: mpsc::Sender<StopReason>,
 }
 
 impl Build {
@@ -153,8 +153,16 @@ impl Builder {
     }
 
     /// Frees what builds of a process that died left behind: processes, mounts, loop devices and
-    /// directories below the build directory. Returns one sentence per thing found.
+    /// directories below the build directory, and what is in the trash. Returns one sentence per
+    /// thing found.
     pub fn sweep(&self) -> Vec<String> {
+        let mut found = self.sweep_builds();
+        found.extend(sweep_trash(&self.data));
+        found
+    }
+
+    /// As [`sweep`](Self::sweep), for a builder whose server looks after the trash.
+    pub fn sweep_builds(&self) -> Vec<String> {
         let mut freed = Freed::default();
         let build = self.data.root().join("build");
         leftovers::end_processes(&build, &Candidates::All, &mut freed);
@@ -168,22 +176,23 @@ impl Builder {
             }
             Err(e) => freed.residual.push(e.to_string()),
         }
-        let trash = self.data.empty_trash();
-        if trash.entries > 0 {
-            freed.found.push(format!("trash/ still held {} entries", trash.entries));
-        }
-        freed.residual.extend(trash.errors.iter().map(ToString::to_string));
         freed.found.extend(freed.residual.iter().map(|what| format!("not freed: {what}")));
         freed.found
     }
 }
 
-/// The end of a build that never really began.
-fn lost(message: &str) -> Finished {
-    Finished {
-        outcome: Outcome::failed(Cause::Box, message),
-        artifacts: Vec::new(),
-        residual: Vec::new(),
-        peak_disk: 0,
+/// Empties the trash. Returns a sentence if there was something, and one for what could not go.
+pub fn sweep_trash(data: &DataDir) -> Vec<String> {
+    let trash = data.empty_trash();
+    let mut found = Vec::new();
+    if trash.entries > 0 {
+        found.push(format!("trash/ still held {} entries", trash.entries));
     }
+    found.extend(trash.errors.iter().map(|what| format!("not freed: {what}")));
+    found
+}
+
+/// The end of a build that never really began.
+pub(super) fn lost(message: &str) -> Finished {
+    Finished::plain(Outcome::failed(Cause::Box, message))
 }

@@ -214,7 +214,7 @@ impl Task {
 }
 
 fn finished(outcome: Outcome) -> Finished {
-    Finished { outcome, artifacts: Vec::new(), residual: Vec::new(), peak_disk: 0 }
+    Finished::plain(outcome)
 }
 
 fn kept_bytes(end: &Finished) -> u64 {

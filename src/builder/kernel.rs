@@ -1,12 +1,24 @@
-//! The kernel call for which there is no safe wrapper.
-#![expect(unsafe_code, reason = "unshare has no safe wrapper; see its SAFETY")]
+//! The kernel calls for which there is no safe wrapper.
+#![expect(unsafe_code, reason = "these have no safe wrapper; see each SAFETY")]
 
 use rustix::thread::UnshareFlags;
-use std::io;
+use std::{
+    io,
+    os::fd::{BorrowedFd, FromRawFd as _, OwnedFd},
+};
 
 /// Moves this process (its children, for the PID namespace) into namespaces of its own.
 pub(super) fn unshare(namespaces: UnshareFlags) -> io::Result<()> {
     let namespaces = namespaces.difference(UnshareFlags::FILES);
     // SAFETY: the only unsafe flag is FILES, which was just taken out.
     Ok(unsafe { rustix::thread::unshare_unsafe(namespaces) }?)
+}
+
+/// Takes over a handle that whoever started this process opened for it.
+pub(super) fn handed_over(number: i32) -> io::Result<OwnedFd> {
+    // SAFETY: the handle is only looked at, to see that it is one.
+    let there = unsafe { BorrowedFd::borrow_raw(number) };
+    rustix::io::fcntl_getfd(there)?;
+    // SAFETY: it is open, and nothing else in this program uses handles that systemd names.
+    Ok(unsafe { OwnedFd::from_raw_fd(number) })
 }

@@ -39,7 +39,7 @@ impl Outbox {
             Event::Usage { .. } => self.usage = Some(event),
             Event::Diagnostic { .. } if self.diagnostics.len() >= DIAGNOSTICS => {}
             Event::Diagnostic { .. } => self.diagnostics.push_back(event),
-            Event::Started { .. } | Event::Log { .. } | Event::Finished(_) => {
+            Event::Resumed(_) | Event::Started { .. } | Event::Log { .. } | Event::Finished(_) => {
                 self.must.push_back(event);
             }
         }

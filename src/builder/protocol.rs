@@ -52,8 +52,12 @@ pub enum StopReason {
 
 /// What a builder tells about one job, in this order: `Started`, any number of the middle ones,
 /// exactly one `Finished` at the end.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
+    /// A builder was found that carries out this job already: all that is known of it so far, in
+    /// place of what was told before. Only a [`Remote`](super::Remote) says this; the end, if the
+    /// build has ended, follows as `Finished`.
+    Resumed(Box<Standing>),
     /// The plan was computed and its first step is about to run.
     Started {
         /// The commands that will run, one per step, secrets masked.
@@ -106,8 +110,87 @@ pub enum Event {
     Finished(Finished),
 }
 
+/// What a builder knows of a job that it carries out, or that has ended and whose end nobody has
+/// acknowledged yet: all a new server needs to go on with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The job.
+    pub job: JobId,
+    /// When its order came.
+    pub ordered: Timestamp,
+    /// True once the plan was computed.
+    pub started: bool,
+    /// See [`Event::Started`]; empty before.
+    pub commands: Vec<String>,
+    /// See [`Event::Started`]; empty before.
+    pub sandbox: String,
+    /// Phases and when each began.
+    pub phases: Vec<(String, Timestamp)>,
+    /// How far the phase is: units done, units in all, what is counted.
+    pub progress: Option<(u64, Option<u64>, String)>,
+    /// Bytes of the log, and line ends in it.
+    pub log: (u64, u64),
+    /// Bytes the build directory holds.
+    pub disk: u64,
+    /// Why it is being stopped, if it is.
+    pub stopping: Option<StopReason>,
+    /// The end, once there is one.
+    pub finished: Option<Finished>,
+}
+
+impl Standing {
+    /// Phases that are remembered; of a build with more, the later ones are not.
+    const PHASES: usize = 1_000;
+
+    /// A job whose order has just come.
+    pub fn new(job: JobId, ordered: Timestamp) -> Self {
+        Self {
+            job,
+            ordered,
+            started: false,
+            commands: Vec::new(),
+            sandbox: String::new(),
+            phases: Vec::new(),
+            progress: None,
+            log: (0, 0),
+            disk: 0,
+            stopping: None,
+            finished: None,
+        }
+    }
+
+    /// Takes in what happened.
+    pub fn note(&mut self, event: &Event) {
+        match event {
+            Event::Resumed(standing) => self.clone_from(standing),
+            Event::Started { commands, sandbox, at: _ } => {
+                self.started = true;
+                self.commands.clone_from(commands);
+                self.sandbox.clone_from(sandbox);
+            }
+            Event::Log { offset, bytes, at: _ } => {
+                let ends = memchr::memchr_iter(b'\n', bytes).count() as u64;
+                self.log = (offset.saturating_add(bytes.len() as u64), self.log.1 + ends);
+            }
+            Event::Phase { name, at } => {
+                if self.phases.len() < Self::PHASES {
+                    self.phases.push((name.clone(), *at));
+                }
+                self.progress = None;
+            }
+            Event::Progress { done, total, unit } => {
+                self.progress = Some((*done, *total, unit.clone()));
+            }
+            Event::Usage { disk } => self.disk = *disk,
+            // It is in the log.
+            Event::Diagnostic { .. } => {}
+            Event::Finished(finished) => self.finished = Some(finished.clone()),
+        }
+    }
+}
+
 /// How a build ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finished {
     /// The verdict.
     pub outcome: Outcome,
@@ -143,6 +226,13 @@ pub struct StagedArtifact {
     pub size: u64,
     /// SHA-256 (hex).
     pub sha256: String,
+}
+
+impl Finished {
+    /// An end without anything made or left.
+    pub fn plain(outcome: Outcome) -> Self {
+        Self { outcome, artifacts: Vec::new(), residual: Vec::new(), peak_disk: 0 }
+    }
 }
 
 impl Outcome {

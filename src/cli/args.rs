@@ -52,6 +52,8 @@ pub struct Global {
 pub enum Command {
     /// Run the service: pages, API, queue and builds
     Serve,
+    /// Carry out builds for the service, as a process of its own
+    Builder,
     /// Hand in a definition
     Submit(Submit),
     /// List jobs, newest first

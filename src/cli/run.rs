@@ -7,12 +7,14 @@ use super::{
 };
 use crate::{config::Config, web::api::types::VersionJson};
 use clap::{CommandFactory as _, Parser as _};
-use std::{ffi::OsString, future::Future, process::ExitCode};
+use std::{ffi::OsString, future::Future, path::PathBuf, process::ExitCode};
 
-/// Runs the command line `args`; `serve` runs the service.
+/// Runs the command line `args`; `serve` runs the service, `build` a builder that listens on the
+/// socket of the command line, if it names one.
 pub fn main(
     args: impl IntoIterator<Item = OsString>,
     serve: impl FnOnce(Config) -> anyhow::Result<()>,
+    build: impl FnOnce(Config, Option<PathBuf>) -> anyhow::Result<()>,
 ) -> ExitCode {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
@@ -22,7 +24,7 @@ pub fn main(
             return if error.use_stderr() { 2.into() } else { ExitCode::SUCCESS };
         }
     };
-    match run(cli, serve) {
+    match run(cli, serve, build) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             let text = error.to_string();
@@ -34,10 +36,17 @@ pub fn main(
     }
 }
 
-fn run(cli: Cli, serve: impl FnOnce(Config) -> anyhow::Result<()>) -> Result<(), CliError> {
+fn run(
+    cli: Cli,
+    serve: impl FnOnce(Config) -> anyhow::Result<()>,
+    build: impl FnOnce(Config, Option<PathBuf>) -> anyhow::Result<()>,
+) -> Result<(), CliError> {
     let global = &cli.global;
     match cli.command {
         Command::Serve => serve(global.load_config()?).map_err(CliError::Failed),
+        Command::Builder => {
+            build(global.load_config()?, builder_socket(global)).map_err(CliError::Failed)
+        }
         Command::Submit(args) => block_on(submit::run(global, args)),
         Command::Jobs(args) => block_on(jobs::list(global, &args)),
         Command::Job(args) => block_on(jobs::one(global, &args)),
@@ -64,6 +73,12 @@ fn run(cli: Cli, serve: impl FnOnce(Config) -> anyhow::Result<()>) -> Result<(),
     }
 }
 
+/// `--socket` of the command line. The variable of the same option names the server's socket.
+fn builder_socket(global: &Global) -> Option<PathBuf> {
+    let servers = std::env::var_os("IMG_SOCKET").map(PathBuf::from);
+    global.socket.clone().filter(|socket| Some(socket) != servers.as_ref())
+}
+
 /// Runs a client's work on this thread.
 pub fn block_on<T>(work: impl Future<Output = Result<T, CliError>>) -> Result<T, CliError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -81,6 +96,7 @@ fn check_config(global: &Global) -> Result<(), CliError> {
             "file": global.config_file(),
             "data_dir": config.server.data_dir,
             "socket": config.socket(),
+            "builder": Some(&config.builder.socket).filter(|path| !path.as_os_str().is_empty()),
         }));
     }
     terminal::print(format!("{shown} {verb} good\n").as_bytes())

@@ -26,6 +26,8 @@ pub struct Config {
     pub server: Server,
     /// How builds run.
     pub build: Build,
+    /// Where builds run.
+    pub builder: Builder,
     /// Sessions and the first sign-in.
     pub sessions: Sessions,
     /// Upper limits for what people hand in.
@@ -130,6 +132,17 @@ impl Default for Build {
             grace_terminate: Span::seconds(5),
         }
     }
+}
+
+/// `[builder]`
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Builder {
+    /// The socket of a builder that is a process of its own (`img builder`); empty: builds run
+    /// inside the service.
+    pub socket: PathBuf,
+    /// Group that may connect to that socket, by name or number; empty: that of the data directory.
+    pub group: String,
 }
 
 /// `[sessions]`
@@ -384,6 +397,10 @@ impl Config {
         if self.build.slots == 0 {
             return bad("build.slots", "0".into(), "give at least 1, or pause the queues instead");
         }
+        if !self.builder.socket.as_os_str().is_empty() && !self.builder.socket.is_absolute() {
+            let value = format!("`{}`", self.builder.socket.display());
+            return bad("builder.socket", value, "give a full path, such as /run/img/builder.sock");
+        }
         if self.server.max_connections == 0 {
             return bad("server.max_connections", "0".into(), "give at least 1");
         }
@@ -466,7 +483,7 @@ mod tests {
     fn the_reference_file_is_the_defaults_and_names_every_key() {
         let text = include_str!("../../config.toml");
         assert_eq!(Config::parse(text, Path::new("config.toml")).unwrap(), Config::default());
-        let keys = "listen data_dir socket tls_cert tls_key trusted_proxies hosts max_connections \
+        let keys = "listen data_dir socket group tls_cert tls_key trusted_proxies hosts max_connections \
                     header_timeout idle_timeout stop_grace slots sandbox path grace_interrupt \
                     grace_terminate idle absolute first_login definition queue_cap total silence log \
                     images leftovers logs records audit keep_newest \
@@ -499,6 +516,8 @@ mod tests {
         assert!(said.contains("limits.log is 64512 bytes") && said.contains("64KiB"), "{said}");
         let said = refused("[build]\nsandbox = \"maybe\"\n");
         assert!(said.contains("maybe") && said.contains("auto"), "{said}");
+        let said = refused("[builder]\nsocket = \"builder.sock\"\n");
+        assert!(said.contains("builder.socket is `builder.sock`"), "{said}");
         let said = refused("[build]\nslots = 0\n");
         assert!(said.contains("build.slots is 0"), "{said}");
         let said = refused("[runners.mic]\nprivileges = [\"god\"]\n");

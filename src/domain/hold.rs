@@ -34,6 +34,12 @@ pub enum Hold {
     /// The service is about to stop.
     #[error("the service is stopping: the job starts when it is back")]
     Stopping,
+    /// The builder, which is a process of its own, is away.
+    #[error("the builder does not answer ({reason}): the job starts when it is back")]
+    NoBuilder {
+        /// Why the last connection, or try, ended.
+        reason: String,
+    },
     /// The data volume cannot be looked at.
     #[error("the data volume cannot be looked at ({reason}): jobs wait until it answers again")]
     DiskUnknown {

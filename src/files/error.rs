@@ -43,6 +43,26 @@ pub enum FilesError {
         /// The data directory.
         path: String,
     },
+    /// Another builder uses the data directory.
+    #[error(
+        "another builder works in {path}: stop it first (systemctl stop img-builder), or name its socket as builder.socket in the configuration of the server"
+    )]
+    Builds {
+        /// The data directory.
+        path: String,
+    },
+    /// A builder came before the first server.
+    #[error("{path} is no data directory yet: start `img serve` once, which makes it")]
+    NotYet {
+        /// The data directory.
+        path: String,
+    },
+    /// A file that has further names, where only one is safe.
+    #[error("{path} has further names (hard links), so it cannot be handed to the service's user")]
+    Links {
+        /// The path.
+        path: String,
+    },
     /// A file is larger than its reader accepts.
     #[error("{path} has {size} bytes, more than the {limit} that are read: raise the limit")]
     TooLarge {
@@ -69,6 +89,9 @@ impl FilesError {
             Self::Format { .. }
             | Self::Kind { .. }
             | Self::Locked { .. }
+            | Self::Builds { .. }
+            | Self::NotYet { .. }
+            | Self::Links { .. }
             | Self::TooLarge { .. }
             | Self::Kernel { .. } => None,
         }

@@ -54,7 +54,9 @@ impl DataDir {
     /// # Errors
     /// When the job's directory is not there.
     pub fn artifacts(&self, id: JobId) -> Result<Dir, FilesError> {
-        self.job_dir(id)?.ensure_dir(ARTIFACTS)
+        let dir = self.job_dir(id)?.ensure_dir(ARTIFACTS)?;
+        self.hand_over(&dir, &dir.shown(""))?;
+        Ok(dir)
     }
 
     /// The jobs that have a directory, and the names there that are no job's.
@@ -206,7 +208,9 @@ impl DataDir {
     /// # Errors
     /// When it cannot be opened.
     pub fn append_log(&self, id: JobId) -> Result<LogWriter, FilesError> {
-        LogWriter::open(&self.job_dir(id)?, MODE)
+        let writer = LogWriter::open(&self.job_dir(id)?, MODE)?;
+        writer.files().try_for_each(|(file, name)| self.hand_over(file, &name))?;
+        Ok(writer)
     }
 }
 

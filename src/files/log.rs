@@ -136,6 +136,12 @@ impl LogWriter {
         (self.len, self.complete + u64::from(!self.fresh))
     }
 
+    /// The log and its index, with their names for messages.
+    pub(super) fn files(&self) -> impl Iterator<Item = (&File, String)> {
+        let index = format!("the line index of {}", self.path);
+        [(&self.log, self.path.clone()), (&self.index, index)].into_iter()
+    }
+
     /// True if nothing was written yet.
     pub fn is_empty(&self) -> bool {
         self.len == 0

@@ -20,7 +20,7 @@ mod sync;
 mod usage;
 
 pub use crew::Crew;
-pub use data_dir::DataDir;
+pub use data_dir::{BuildsLock, DataDir};
 pub use dir::{Dir, EntryKind};
 pub use error::FilesError;
 pub use layout::Layout;

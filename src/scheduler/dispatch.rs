@@ -3,17 +3,19 @@
 //! It is one task. Wishes (submit, cancel, launch) and the ends of builds reach it as messages;
 //! disk writes run beside it and report back, so a slow disk never stops it from listening.
 
+mod far;
 mod moving;
 
 use super::{
     Clock,
+    recover::measure_log,
     requeue::{self, Again, is_interrupted},
     watch::{Ended, watch},
 };
 use crate::{
     app::{App, AppError, Chore, Peer, Wish},
     builder::{
-        Build,
+        Build, Remote,
         protocol::{Finished, Limits, Order, Outcome, StopReason},
     },
     domain::{
@@ -55,6 +57,8 @@ enum Note {
     Settled(Box<Job>),
     /// A job's new queue is on disk.
     Moved(JobId),
+    /// A job that repeats an interrupted one is on disk.
+    Again(Box<Job>),
 }
 
 struct Running {
@@ -77,6 +81,10 @@ pub struct Dispatcher {
     moving: HashSet<JobId>,
     notes: (mpsc::UnboundedSender<Note>, mpsc::UnboundedReceiver<Note>),
     stopping: bool,
+    /// Where builds are carried out, if not in this process.
+    remote: Option<Remote>,
+    /// Jobs that it carries out without having been asked by this process.
+    found: mpsc::UnboundedReceiver<JobId>,
 }
 
 impl Dispatcher {
@@ -102,6 +110,8 @@ impl Dispatcher {
             moving: HashSet::new(),
             notes: mpsc::unbounded_channel(),
             stopping: false,
+            remote: None,
+            found: mpsc::unbounded_channel().1,
         }
     }
 
@@ -117,6 +127,7 @@ impl Dispatcher {
             tokio::select! {
                 biased;
                 Some(note) = self.notes.1.recv() => self.take_note(note),
+                Some(id) = self.found.recv() => self.take_found(id),
                 Some(wish) = wishes.recv() => self.take_wish(wish),
                 _ = stop.wait_for(|stop| *stop) => break,
             }
@@ -135,6 +146,7 @@ impl Dispatcher {
     async fn stop(mut self, mut wishes: mpsc::UnboundedReceiver<Wish>) {
         self.stopping = true;
         self.app.board().set_stopping();
+        self.let_go();
         let grace = tokio::time::sleep(self.config.stop_grace);
         tokio::pin!(grace);
         let mut interrupted = false;
@@ -331,9 +343,11 @@ impl Dispatcher {
         match note {
             Note::Ended(id, ended) => self.ended(id, *ended),
             Note::Moved(id) => drop(self.moving.remove(&id)),
+            Note::Again(job) => self.repeat(*job),
             Note::Settled(job) => {
                 self.settling.remove(&job.id);
                 self.app.board().end(&job);
+                self.forget_build(job.id);
                 self.app.compress_log(&job);
                 self.app.send_errand(Chore::Cleanup, Trigger::JobEnded);
             }
@@ -344,6 +358,7 @@ impl Dispatcher {
         let Some(Running { mut job, cancelled_by, .. }) = self.running.remove(&id) else { return };
         let now = (self.clock)();
         let outcome = ended.finished.outcome.clone();
+        let cancelled_by = cancelled_by.or_else(|| self.cancelled_before(id, &outcome));
         job.result = result(ended);
         match end_state(&job.state, outcome, cancelled_by, now) {
             Ok(state) => job.state = state,
@@ -355,23 +370,26 @@ impl Dispatcher {
         self.app.board().remember_peak(&job);
         self.app.board().add_bytes(&job);
         tracing::info!(job.id = id.get(), state = job.state.kind().as_str(), "build ended");
-        if self.stopping && is_interrupted(&job) {
+        if (self.stopping || self.remote.is_some()) && is_interrupted(&job) {
             return self.settle_interrupted(job);
         }
         forget_secrets(&mut job);
         self.settle(job, None);
     }
 
-    /// What the stop of the service broke off may be handed in again: it waits for the next start.
+    /// What a stop of the service, or of its builder, broke off may be handed in again.
     fn settle_interrupted(&mut self, mut job: Job) {
         self.settling.insert(job.id);
         let (notes, app, now) = (self.notes.0.clone(), self.app.clone(), (self.clock)());
         tokio::spawn(async move {
             let again = again(&app, &job, now).await;
             forget_secrets(&mut job);
+            let job = measured(&app, job).await;
+            let next = again.as_ref().map(Again::job);
             save_with(app.clone(), job.clone(), again).await;
             note_ended(&app, &job).await;
             let _ = notes.send(Note::Settled(Box::new(job)));
+            next.map(|next| notes.send(Note::Again(Box::new(next))));
         });
     }
 
@@ -441,6 +459,16 @@ async fn again(app: &App, job: &Job, now: Timestamp) -> Option<Again> {
     let (app, job) = (app.clone(), job.clone());
     let copied = tokio::task::spawn_blocking(move || requeue::again(&app, &job, now)).await;
     copied.inspect_err(|error| tracing::error!(%error, "a job is not handed in again")).ok()?
+}
+
+/// Its builder may have died without telling how much of the log there is.
+async fn measured(app: &App, mut job: Job) -> Job {
+    let (app, same) = (app.clone(), job.clone());
+    let measure = move || {
+        measure_log(&app, &mut job);
+        job
+    };
+    tokio::task::spawn_blocking(measure).await.unwrap_or(same)
 }
 
 /// What a job that is not done left is looked for on disk, beside everything else.

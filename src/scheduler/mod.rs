@@ -5,6 +5,7 @@
 mod cron;
 mod disk;
 mod dispatch;
+mod link;
 mod recover;
 mod requeue;
 mod watch;
@@ -12,7 +13,8 @@ mod watch;
 pub use cron::{Chores, ChoresError};
 pub use disk::Sampler;
 pub use dispatch::{Dispatcher, DispatcherConfig, StartBuild};
-pub use recover::{Recovered, recover};
+pub use link::{follow_link, note_link};
+pub use recover::{Builds, Recovered, recover};
 
 /// Reads the clock; one function in the whole program, handed to whoever needs it.
 pub type Clock = fn() -> crate::domain::Timestamp;

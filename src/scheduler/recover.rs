@@ -18,6 +18,8 @@ const REMEMBER: usize = 500;
 pub struct Recovered {
     /// Jobs that wait, oldest first.
     pub waiting: Vec<Job>,
+    /// Jobs that were building in a process of its own: it knows how they stand.
+    pub building: Vec<Job>,
     /// How many were building and are now failed(interrupted).
     pub interrupted: usize,
     /// How many of those are handed in again; they wait.
@@ -26,17 +28,28 @@ pub struct Recovered {
     pub unacknowledged: usize,
 }
 
-/// building → failed(interrupted), and handed in again where the queue says so; directories of requests whose record never reached the disk are
+/// Where the builds of the last run were.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Builds {
+    /// In the server: they died with it.
+    Here,
+    /// In a process of its own, where they may go on.
+    Elsewhere,
+}
+
+/// building → failed(interrupted), and handed in again where the queue says so, unless builds are
+/// carried out elsewhere; directories of requests whose record never reached the disk are
 /// removed; how long recipes took and how much disk they held is remembered. Call it after
 /// the builder's sweep and before the dispatcher starts.
 ///
 /// # Errors
 /// When the store cannot be read or written.
-pub fn recover(app: &App, now: Timestamp) -> Result<Recovered, StoreError> {
+pub fn recover(app: &App, now: Timestamp, builds: Builds) -> Result<Recovered, StoreError> {
     let mut found = Recovered::default();
     for job in app.store().open_jobs()? {
         match job.state {
             JobState::Queued => found.waiting.push(job),
+            JobState::Building { .. } if builds == Builds::Elsewhere => found.building.push(job),
             JobState::Building { .. } => {
                 let again = interrupt(app, job, now)?;
                 found.interrupted += 1;
@@ -59,17 +72,22 @@ fn interrupt(app: &App, mut job: Job, now: Timestamp) -> Result<Option<Job>, Sto
     let again = requeue::again(app, &job, now);
     job.state = state;
     forget_secrets(&mut job);
+    measure_log(app, &mut job);
+    app.store().write_blocking(move |tx| {
+        tx.put_job(&job)?;
+        again.as_ref().map_or(Ok(()), |again| again.write(tx))?;
+        Ok(again.map(requeue::Again::into_job))
+    })
+}
+
+/// How much of a log there is where nobody saw its end.
+pub(super) fn measure_log(app: &App, job: &mut Job) {
     if let Ok(Some(index)) = app.data().open_log_index(job.id) {
         job.result.log_lines = index.lines().unwrap_or(0);
     }
     if let Ok(Some(log)) = app.data().open_log(job.id) {
         job.result.log_size = log.len().unwrap_or(0);
     }
-    app.store().write_blocking(move |tx| {
-        tx.put_job(&job)?;
-        again.as_ref().map_or(Ok(()), |again| again.write(tx))?;
-        Ok(again.map(requeue::Again::into_job))
-    })
 }
 
 /// Files come before the record, so a kill in between leaves a directory nobody was told about.

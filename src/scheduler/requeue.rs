@@ -85,6 +85,11 @@ impl Again {
         tx.append_audit(&self.audit)
     }
 
+    /// A copy of the job itself.
+    pub(super) fn job(&self) -> Job {
+        self.job.clone()
+    }
+
     /// The job itself.
     pub(super) fn into_job(self) -> Job {
         self.job

@@ -4,7 +4,10 @@
 use super::dispatch::StartBuild;
 use crate::{
     app::App,
-    builder::protocol::{Event, Finished, Limits, Order, Outcome, StopReason, VERSION},
+    builder::{
+        Build,
+        protocol::{Event, Finished, Limits, Order, Outcome, Standing, StopReason, VERSION},
+    },
     domain::{Cause, Job, Timestamp},
     plugin::Ask,
 };
@@ -40,9 +43,9 @@ pub(super) async fn watch(
     start: StartBuild,
     job: Job,
     limits: Limits,
-    mut stop: mpsc::Receiver<StopReason>,
+    stop: mpsc::Receiver<StopReason>,
 ) -> Ended {
-    let mut seen = Seen { app: app.clone(), job: job.clone(), ended: Ended::nothing() };
+    let seen = Seen { app: app.clone(), job: job.clone(), ended: Ended::nothing() };
     let data = app.data().clone();
     let begun = tokio::task::spawn_blocking(move || {
         match data.read_definition(job.id, job.request.definition_size) {
@@ -50,11 +53,24 @@ pub(super) async fn watch(
             Err(error) => Err(format!("the definition cannot be read: {error}")),
         }
     });
-    let mut build = match begun.await {
-        Ok(Ok(build)) => build,
-        Ok(Err(error)) => return seen.failed(error),
-        Err(error) => return seen.failed(format!("the build cannot be started: {error}")),
-    };
+    match begun.await {
+        Ok(Ok(build)) => follow(seen, build, stop).await,
+        Ok(Err(error)) => seen.failed(error),
+        Err(error) => seen.failed(format!("the build cannot be started: {error}")),
+    }
+}
+
+/// As [`watch`], for a build that was begun before.
+pub(super) async fn watch_on(
+    app: App,
+    job: Job,
+    build: Build,
+    stop: mpsc::Receiver<StopReason>,
+) -> Ended {
+    follow(Seen { app, job, ended: Ended::nothing() }, build, stop).await
+}
+
+async fn follow(mut seen: Seen, mut build: Build, mut stop: mpsc::Receiver<StopReason>) -> Ended {
     let mut stoppable = true;
     loop {
         tokio::select! {
@@ -77,12 +93,7 @@ pub(super) async fn watch(
 
 impl Ended {
     fn nothing() -> Self {
-        let finished = Finished {
-            outcome: Outcome::Stopped(StopReason::Interrupted),
-            artifacts: Vec::new(),
-            residual: Vec::new(),
-            peak_disk: 0,
-        };
+        let finished = Finished::plain(Outcome::Stopped(StopReason::Interrupted));
         Self { finished, commands: Vec::new(), phases: Vec::new(), log: (0, 0) }
     }
 }
@@ -102,6 +113,7 @@ impl Seen {
     fn take(&mut self, event: Event) {
         let (board, id) = (self.app.board(), self.job.id);
         match event {
+            Event::Resumed(standing) => self.resume(*standing),
             Event::Started { commands, sandbox, at: _ } => {
                 self.ended.commands = commands;
                 board.update(id, |live| live.sandbox = Some(sandbox));
@@ -128,5 +140,22 @@ impl Seen {
             // Taken by the caller.
             Event::Finished(_) => {}
         }
+    }
+
+    /// What a builder that was found again knows, in place of what was known here.
+    fn resume(&mut self, standing: Standing) {
+        self.ended.commands = standing.commands;
+        self.ended.phases = standing.phases;
+        self.ended.log = standing.log;
+        let phase = self.ended.phases.last().map(|(name, _)| name.clone());
+        let board = self.app.board();
+        board.update(self.job.id, |live| {
+            live.sandbox = Some(standing.sandbox).filter(|words| !words.is_empty());
+            live.phase = phase;
+            live.progress = standing.progress;
+            live.disk = standing.disk;
+            live.stopping |= standing.stopping.is_some();
+        });
+        board.log_grew(self.job.id, standing.log.0, standing.log.1);
     }
 }

@@ -202,6 +202,7 @@ impl Bench {
                     assert_eq!(offset, log.len() as u64, "a gap in the log");
                     log.extend_from_slice(&bytes);
                 }
+                Event::Resumed(standing) => panic!("nobody was away: {standing:?}"),
                 Event::Phase { name, .. } => phases.push(name),
                 Event::Finished(finished) => {
                     assert!(build.events.blocking_recv().is_none(), "something after the end");

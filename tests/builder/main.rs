@@ -9,6 +9,7 @@
 mod bench;
 mod confined;
 mod ending;
+mod far;
 mod output;
 mod server;
 mod verdict;

@@ -115,8 +115,25 @@ impl Service {
 
     /// Starts the program (again) on the same data.
     pub fn spawn(&mut self) {
+        self.spawn_as(None);
+    }
+
+    /// The same as another user.
+    pub fn spawn_as(&mut self, user: Option<u32>) {
         assert!(self.child.is_none(), "it runs already");
-        let mut child = img()
+        let mut command = match user {
+            None => img(),
+            Some(user) => {
+                let mut command = Command::new("setpriv");
+                command
+                    .args([format!("--reuid={user}"), format!("--regid={user}")])
+                    .arg("--clear-groups")
+                    .arg(env!("CARGO_BIN_EXE_img"))
+                    .stdin(Stdio::null());
+                command
+            }
+        };
+        let mut child = command
             .args(["serve", "--config"])
             .arg(&self.config)
             .env("IMG_DATA_DIR", self.data())

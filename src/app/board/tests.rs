@@ -175,6 +175,34 @@ fn a_queue_that_is_paused_says_that_before_it_speaks_of_the_disk() {
 }
 
 #[test]
+fn jobs_wait_for_a_builder_that_is_away_and_are_told_when_it_is_back() {
+    let board = board(Quota::default());
+    let waiting = job(1, "ann");
+    board.enqueue(&waiting, None);
+    let link = |away: Option<&str>| BuilderLink {
+        socket: "/run/b.sock".into(),
+        since: None,
+        program: String::new(),
+        away: away.map(str::to_owned),
+        error: None,
+    };
+    board.set_builder(link(Some("it went away")));
+    let hold = board.hold(&waiting, Some(&web())).unwrap();
+    assert!(hold.to_string().contains("(it went away): the job starts when it is back"), "{hold}");
+    let mut queue = web();
+    queue.paused = Some("inventory".into());
+    assert!(matches!(board.hold(&waiting, Some(&queue)), Some(Hold::QueuePaused { .. })));
+    let mut changes = board.changes();
+    board.set_builder(link(None));
+    assert!(matches!(changes.try_recv(), Ok(Change::Queues)), "watchers hear of it");
+    assert_eq!(board.hold(&waiting, Some(&web())), None);
+    board.set_builder(link(None));
+    while let Ok(change) = changes.try_recv() {
+        assert!(matches!(change, Change::Job(_)), "nothing has changed: {change:?}");
+    }
+}
+
+#[test]
 fn the_last_place_is_promised_once() {
     let board = board(Quota { user_queued: 2, ..Quota::default() });
     let first = job(1, "ann");

@@ -259,13 +259,14 @@ fn rank(hold: &Hold) -> u8 {
         Hold::QueuePaused { .. } => 1,
         Hold::NotLaunched { .. } => 2,
         Hold::NoRunner { .. } => 3,
-        Hold::DiskUnknown { .. } => 4,
-        Hold::DiskLow { .. } => 5,
-        Hold::UserRunning { .. } => 6,
-        Hold::UserBytes { .. } => 7,
-        Hold::QueueBytes { .. } => 8,
-        Hold::DiskTooSmall { .. } => 9,
-        Hold::DiskRoom { .. } => 10,
+        Hold::NoBuilder { .. } => 4,
+        Hold::DiskUnknown { .. } => 5,
+        Hold::DiskLow { .. } => 6,
+        Hold::UserRunning { .. } => 7,
+        Hold::UserBytes { .. } => 8,
+        Hold::QueueBytes { .. } => 9,
+        Hold::DiskTooSmall { .. } => 10,
+        Hold::DiskRoom { .. } => 11,
     }
 }
 

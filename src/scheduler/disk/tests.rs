@@ -7,7 +7,7 @@ use crate::{
     },
     files::DataDir,
     plugin::{Catalog, CatalogConfig, Limits},
-    scheduler::recover,
+    scheduler::{Builds, recover},
     store::Store,
 };
 use std::sync::Mutex;
@@ -215,7 +215,7 @@ async fn a_start_counts_what_images_take_and_learns_what_recipes_need() {
     written.await.unwrap();
     let bytes = |user: &str| app.bytes_of(&UserName::new(user).unwrap());
     assert!(app.board().needs_estimate(&done(1, "ann", 0)));
-    recover(app, Timestamp::default()).unwrap();
+    recover(app, Timestamp::default(), Builds::Here).unwrap();
     assert!(!app.board().needs_estimate(&done(1, "ann", 0)));
     assert_eq!(bytes("ann"), 0);
     count_kept(app, || true).unwrap();

@@ -4,7 +4,9 @@ use super::{
     QueueQuery,
     badge::badge,
     frame::{About, Frame, Tab, icon, page},
-    human, queue_row,
+    human,
+    logline::plain,
+    queue_row,
 };
 use crate::{
     app::{Cursor, QueueView},
@@ -22,6 +24,15 @@ pub fn queue(f: &Frame, v: &QueueView, q: &QueueQuery) -> Markup {
         f,
         about,
         html! {
+            @if let Some(reason) = &v.builder_away {
+                p class="note warn" {
+                    (icon("alert"))
+                    span {
+                        "The builder does not answer (" (plain(reason))
+                        "): waiting jobs start when it is back."
+                    }
+                }
+            }
             @for queue in &v.queues {
                 @if let Some(reason) = &queue.paused {
                     p class="note warn" {

@@ -159,7 +159,7 @@ fn queues(s: &Sample, f: &Frame) -> Vec<Page> {
         ("start", start(&flashed(s, f, FlashKind::Problem), &start_view)),
         ("start-empty", start(f, &StartView::default())),
         ("queue", queue(&done, &s.queue(), &query)),
-        ("queue-empty", queue(f, &QueueView::default(), &QueueQuery::default())),
+        ("queue-empty", queue(f, &s.queue_without_builder(), &QueueQuery::default())),
     ]
 }
 

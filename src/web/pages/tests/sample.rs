@@ -221,7 +221,13 @@ impl Sample {
             total: Some(8_457),
             counts,
             queues: self.queues(),
+            builder_away: None,
         }
+    }
+
+    pub(super) fn queue_without_builder(&self) -> QueueView {
+        let why = "/run/img-builder.sock cannot be reached: Connection refused";
+        QueueView { builder_away: Some(self.text(why)), ..QueueView::default() }
     }
 
     pub(super) fn tail(&self, ended: bool) -> LogTail {

@@ -1,0 +1,376 @@
+//! The messages' data as it travels. The domain's types are not `Serialize`: these are, and they
+//! change only together with [`VERSION`](super::super::protocol::VERSION).
+
+use super::Ordered;
+use crate::{
+    builder::protocol::{self, Limits},
+    domain::{Arch, Cause, ImageTypeId, JobId, JobName, NameError, Role, RunnerId, Timestamp},
+    plugin::Ask,
+};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use std::{borrow::Cow, time::Duration};
+
+/// Bytes of one text for people.
+const TEXT: usize = 16 << 10;
+/// Bytes of a list of texts for people.
+const LIST: usize = 200 << 10;
+
+/// A text for people, cut to a size that always fits.
+pub(super) fn shortened(text: &str) -> Cow<'_, str> {
+    if text.len() <= TEXT {
+        return Cow::Borrowed(text);
+    }
+    let cut = (0..=TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    Cow::Owned(format!("{}…", text.get(..cut).unwrap_or_default()))
+}
+
+fn short_list(texts: &[String]) -> Vec<String> {
+    let mut room = LIST;
+    let mut list = Vec::new();
+    for text in texts {
+        let text = shortened(text);
+        let Some(left) = room.checked_sub(text.len() + 8) else {
+            list.push("…".to_owned());
+            break;
+        };
+        room = left;
+        list.push(text.into_owned());
+    }
+    list
+}
+
+/// A job's number; 0 is none.
+pub(super) fn job(number: u64) -> Result<JobId, String> {
+    JobId::new(number).ok_or_else(|| "0 is no job number".to_owned())
+}
+
+fn name<T>(read: Result<T, NameError>) -> Result<T, String> {
+    read.map_err(|e| e.to_string())
+}
+
+fn hex64(what: &str, text: String) -> Result<String, String> {
+    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    if text.len() == 64 && text.bytes().all(hex) {
+        return Ok(text);
+    }
+    Err(format!("{what} is no SHA-256"))
+}
+
+fn ms(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) enum Reason {
+    Cancelled,
+    Interrupted,
+}
+
+impl Reason {
+    pub(super) fn of(reason: protocol::StopReason) -> Self {
+        match reason {
+            protocol::StopReason::Cancelled => Self::Cancelled,
+            protocol::StopReason::Interrupted => Self::Interrupted,
+        }
+    }
+
+    pub(super) fn back(self) -> protocol::StopReason {
+        match self {
+            Self::Cancelled => protocol::StopReason::Cancelled,
+            Self::Interrupted => protocol::StopReason::Interrupted,
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Order {
+    version: u32,
+    job: u64,
+    runner: String,
+    runner_sha256: String,
+    name: String,
+    image_type: String,
+    arch: String,
+    packages: Vec<String>,
+    options: Vec<(String, String)>,
+    secrets: Vec<String>,
+    input_job: Option<u64>,
+    definition_size: u64,
+    definition_sha256: String,
+    total_ms: u64,
+    silence_ms: u64,
+    grace_ms: [u64; 2],
+    log: u64,
+}
+
+impl Order {
+    pub(super) fn of(ordered: &Ordered) -> Self {
+        let protocol::Order { version, job, runner, runner_sha256, request, limits } =
+            &ordered.order;
+        Self {
+            version: *version,
+            job: job.get(),
+            runner: runner.to_string(),
+            runner_sha256: runner_sha256.clone(),
+            name: request.name.to_string(),
+            image_type: request.image_type.to_string(),
+            arch: request.arch.to_string(),
+            packages: request.packages.clone(),
+            options: request.options.clone(),
+            secrets: request.secrets.clone(),
+            input_job: request.input_job.map(JobId::get),
+            definition_size: ordered.definition_size,
+            definition_sha256: ordered.definition_sha256.clone(),
+            total_ms: ms(limits.total),
+            silence_ms: ms(limits.silence),
+            grace_ms: limits.grace.map(ms),
+            log: limits.log,
+        }
+    }
+
+    pub(super) fn back(self) -> Result<Ordered, String> {
+        let request = Ask {
+            name: name(JobName::new(&self.name))?,
+            definition: bytes::Bytes::new(),
+            image_type: name(ImageTypeId::new(&self.image_type))?,
+            arch: name(Arch::new(&self.arch))?,
+            packages: self.packages,
+            options: self.options,
+            secrets: self.secrets,
+            input_job: self.input_job.map(job).transpose()?,
+        };
+        let limits = Limits {
+            total: Duration::from_millis(self.total_ms),
+            silence: Duration::from_millis(self.silence_ms),
+            grace: self.grace_ms.map(Duration::from_millis),
+            log: self.log,
+        };
+        let order = protocol::Order {
+            version: self.version,
+            job: job(self.job)?,
+            runner: name(RunnerId::new(&self.runner))?,
+            runner_sha256: hex64("the runner's checksum", self.runner_sha256)?,
+            request,
+            limits,
+        };
+        let definition_sha256 = hex64("the definition's checksum", self.definition_sha256)?;
+        Ok(Ordered { order, definition_size: self.definition_size, definition_sha256 })
+    }
+}
+
+impl Ordered {
+    /// What travels of an order; its definition lies in the job's directory already.
+    pub fn of(order: protocol::Order) -> Self {
+        let definition = &order.request.definition;
+        let definition_size = definition.len() as u64;
+        let definition_sha256 = data_encoding::HEXLOWER.encode(&Sha256::digest(definition));
+        let request = Ask { definition: bytes::Bytes::new(), ..order.request };
+        let order = protocol::Order { request, ..order };
+        Self { order, definition_size, definition_sha256 }
+    }
+}
+
+/// The middle ones; pieces of log have a kind of their own.
+#[derive(Serialize, Deserialize)]
+pub(super) enum Event {
+    Started { commands: Vec<String>, sandbox: String, at: i64 },
+    Phase { name: String, at: i64 },
+    Progress { done: u64, total: Option<u64>, unit: String },
+    Diagnostic { error: bool, message: String, line: u64 },
+    Usage { disk: u64 },
+    Finished(Finished),
+}
+
+impl Event {
+    /// `None` for what has a frame of its own, or does not travel.
+    pub(super) fn of(event: &protocol::Event) -> Option<Self> {
+        use protocol::Event as E;
+        Some(match event {
+            E::Started { commands, sandbox, at } => Self::Started {
+                commands: short_list(commands),
+                sandbox: shortened(sandbox).into_owned(),
+                at: at.as_millis(),
+            },
+            E::Phase { name, at } => {
+                Self::Phase { name: shortened(name).into_owned(), at: at.as_millis() }
+            }
+            E::Progress { done, total, unit } => {
+                Self::Progress { done: *done, total: *total, unit: shortened(unit).into_owned() }
+            }
+            E::Diagnostic { error, message, line } => Self::Diagnostic {
+                error: *error,
+                message: shortened(message).into_owned(),
+                line: *line,
+            },
+            E::Usage { disk } => Self::Usage { disk: *disk },
+            E::Finished(finished) => Self::Finished(Finished::of(finished)),
+            E::Log { .. } | E::Resumed(_) => return None,
+        })
+    }
+
+    pub(super) fn back(self) -> Result<protocol::Event, String> {
+        use protocol::Event as E;
+        let at = Timestamp::from_millis;
+        Ok(match self {
+            Self::Started { commands, sandbox, at: ms } => {
+                E::Started { commands, sandbox, at: at(ms) }
+            }
+            Self::Phase { name, at: ms } => E::Phase { name, at: at(ms) },
+            Self::Progress { done, total, unit } => E::Progress { done, total, unit },
+            Self::Diagnostic { error, message, line } => E::Diagnostic { error, message, line },
+            Self::Usage { disk } => E::Usage { disk },
+            Self::Finished(finished) => E::Finished(finished.back()?),
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Finished {
+    outcome: Outcome,
+    artifacts: Vec<Artifact>,
+    residual: Vec<String>,
+    peak_disk: u64,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Outcome {
+    Done,
+    Failed { cause: String, message: String, suggestion: Option<String>, line: Option<u64> },
+    Stopped(Reason),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Artifact {
+    name: String,
+    role: String,
+    label: String,
+    size: u64,
+    sha256: String,
+}
+
+impl Finished {
+    fn of(finished: &protocol::Finished) -> Self {
+        Self {
+            outcome: Outcome::of(&finished.outcome),
+            artifacts: finished.artifacts.iter().map(Artifact::of).collect(),
+            residual: short_list(&finished.residual),
+            peak_disk: finished.peak_disk,
+        }
+    }
+
+    fn back(self) -> Result<protocol::Finished, String> {
+        Ok(protocol::Finished {
+            outcome: self.outcome.back()?,
+            artifacts: self.artifacts.into_iter().map(Artifact::back).collect::<Result<_, _>>()?,
+            residual: self.residual,
+            peak_disk: self.peak_disk,
+        })
+    }
+}
+
+impl Outcome {
+    fn of(outcome: &protocol::Outcome) -> Self {
+        match outcome {
+            protocol::Outcome::Done => Self::Done,
+            protocol::Outcome::Failed(failure) => Self::Failed {
+                cause: failure.cause.as_str().to_owned(),
+                message: shortened(&failure.message).into_owned(),
+                suggestion: failure.suggestion.as_deref().map(|s| shortened(s).into_owned()),
+                line: failure.line,
+            },
+            protocol::Outcome::Stopped(reason) => Self::Stopped(Reason::of(*reason)),
+        }
+    }
+
+    fn back(self) -> Result<protocol::Outcome, String> {
+        Ok(match self {
+            Self::Done => protocol::Outcome::Done,
+            Self::Failed { cause, message, suggestion, line } => {
+                let found = Cause::ALL.into_iter().find(|c| c.as_str() == cause);
+                let cause = found.ok_or_else(|| format!("`{}` is no cause", shortened(&cause)))?;
+                let failure = crate::domain::Failure { cause, message, suggestion, line };
+                protocol::Outcome::Failed(failure)
+            }
+            Self::Stopped(reason) => protocol::Outcome::Stopped(reason.back()),
+        })
+    }
+}
+
+impl Artifact {
+    fn of(artifact: &protocol::StagedArtifact) -> Self {
+        Self {
+            name: artifact.name.clone(),
+            role: artifact.role.as_str().to_owned(),
+            label: shortened(&artifact.label).into_owned(),
+            size: artifact.size,
+            sha256: artifact.sha256.clone(),
+        }
+    }
+
+    fn back(self) -> Result<protocol::StagedArtifact, String> {
+        let role = Role::ALL.into_iter().find(|role| role.as_str() == self.role);
+        Ok(protocol::StagedArtifact {
+            role: role.ok_or_else(|| format!("`{}` is no role", shortened(&self.role)))?,
+            name: self.name,
+            label: self.label,
+            size: self.size,
+            sha256: hex64("an artifact's checksum", self.sha256)?,
+        })
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct Standing {
+    job: u64,
+    ordered: i64,
+    started: bool,
+    commands: Vec<String>,
+    sandbox: String,
+    phases: Vec<(String, i64)>,
+    progress: Option<(u64, Option<u64>, String)>,
+    log: (u64, u64),
+    disk: u64,
+    stopping: Option<Reason>,
+    finished: Option<Finished>,
+}
+
+impl Standing {
+    pub(super) fn of(standing: &protocol::Standing) -> Self {
+        let names: Vec<_> = standing.phases.iter().map(|(name, _)| name.clone()).collect();
+        let times = standing.phases.iter().map(|(_, at)| at.as_millis());
+        Self {
+            job: standing.job.get(),
+            ordered: standing.ordered.as_millis(),
+            started: standing.started,
+            commands: short_list(&standing.commands),
+            sandbox: shortened(&standing.sandbox).into_owned(),
+            phases: short_list(&names).into_iter().zip(times).collect(),
+            progress: standing
+                .progress
+                .as_ref()
+                .map(|(done, total, unit)| (*done, *total, shortened(unit).into_owned())),
+            log: standing.log,
+            disk: standing.disk,
+            stopping: standing.stopping.map(Reason::of),
+            finished: standing.finished.as_ref().map(Finished::of),
+        }
+    }
+
+    pub(super) fn back(self) -> Result<protocol::Standing, String> {
+        let phase = |(name, at)| (name, Timestamp::from_millis(at));
+        Ok(protocol::Standing {
+            job: job(self.job)?,
+            ordered: Timestamp::from_millis(self.ordered),
+            started: self.started,
+            commands: self.commands,
+            sandbox: self.sandbox,
+            phases: self.phases.into_iter().map(phase).collect(),
+            progress: self.progress,
+            log: self.log,
+            disk: self.disk,
+            stopping: self.stopping.map(Reason::back),
+            finished: self.finished.map(Finished::back).transpose()?,
+        })
+    }
+}
