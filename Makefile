@@ -12,7 +12,7 @@ STATIC_FLAGS := -C target-feature=+crt-static \
   --cfg getrandom_backend="linux_getrandom"
 STATIC := RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --locked --release --target $(TRIPLE)
 
-.PHONY: help demo demo-stop test quick release plugins plugins-check bench soak
+.PHONY: help demo demo-stop test quick release plugins plugins-check units bench soak
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t16
@@ -44,6 +44,9 @@ plugins: ## Build the runners into plugins/dist
 
 plugins-check: ## Build the runners again and compare them with plugins/dist
 	$(CARGO) run --locked --manifest-path plugins/Cargo.toml -p xtask -- build --check
+
+units: ## What systemd-analyze says of the unit files: well-formed, and how open they are
+	tests/scripts/units
 
 bench: ## The performance suite: table and target/bench.json; ONLY=prefix runs a part
 	$(STATIC)

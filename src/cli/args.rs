@@ -97,6 +97,10 @@ pub enum Command {
     /// Manage runners
     #[command(subcommand)]
     Plugin(Plugin),
+    /// Set IMG up on this box: program, units, user, folders, configuration
+    Install(Install),
+    /// Take away what `install` set up; data and configuration stay
+    Uninstall(Uninstall),
     /// Show the version of this program and of the server
     Version,
     /// Print the completions of a shell
@@ -307,6 +311,34 @@ pub struct PluginCheck {
     /// Architecture of the plan
     #[arg(long, short = 'a')]
     pub arch: Option<String>,
+}
+
+/// `img install`
+#[derive(Debug, Args)]
+pub struct Install {
+    /// Only print what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// For packages: this folder instead of `/`; sets no owner, starts nothing, needs no root
+    #[arg(long, value_name = "DIR")]
+    pub prefix: Option<PathBuf>,
+}
+
+/// `img uninstall`
+#[derive(Debug, Args)]
+pub struct Uninstall {
+    /// Only print what would be done
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Also delete the configuration and all data: jobs, images, logs, users
+    #[arg(long)]
+    pub purge: bool,
+    /// Do not ask before --purge deletes
+    #[arg(long, requires = "purge")]
+    pub yes: bool,
+    /// As it was given to `install`
+    #[arg(long, value_name = "DIR")]
+    pub prefix: Option<PathBuf>,
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ mod connect;
 mod direct;
 mod download;
 mod errors;
+mod install;
 mod jobs;
 mod keep;
 mod log;

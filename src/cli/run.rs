@@ -3,7 +3,8 @@
 use super::{
     CliError,
     args::{Audit, Cli, Command, Global, Plugin, User},
-    audit, backup, cleanup, download, jobs, keep, log, plugins, show, submit, terminal, user,
+    audit, backup, cleanup, download, install, jobs, keep, log, plugins, show, submit, terminal,
+    user,
 };
 use crate::{config::Config, web::api::types::VersionJson};
 use clap::{CommandFactory as _, Parser as _};
@@ -68,6 +69,8 @@ fn run(
         Command::Audit(Audit::Verify) => audit::verify(global),
         Command::Plugin(Plugin::List) => block_on(plugins::list(global)),
         Command::Plugin(Plugin::Check(args)) => plugins::check(global, &args),
+        Command::Install(args) => install::install(&args),
+        Command::Uninstall(args) => install::uninstall(&args),
         Command::Version => block_on(version(global)),
         Command::Completions { shell } => completions(shell),
     }

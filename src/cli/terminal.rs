@@ -75,6 +75,20 @@ pub fn new_password(user: &str) -> Result<String, CliError> {
     }
 }
 
+/// The answer to a question asked on the terminal; `None` where there is none to ask on.
+pub fn answer(question: &str) -> Result<Option<String>, CliError> {
+    let stdin = io::stdin();
+    if !stdin.is_terminal() {
+        return Ok(None);
+    }
+    let _ = write!(io::stderr(), "{question}");
+    let _ = io::stderr().flush();
+    let mut text = String::new();
+    let read = io::Read::take(stdin.lock(), LONGEST as u64).read_line(&mut text);
+    read.map_err(|e| CliError::failed("cannot read the answer", e))?;
+    Ok(Some(text.trim().to_owned()))
+}
+
 fn line(input: impl io::Read) -> io::Result<String> {
     let mut text = String::new();
     let limited = input.take(LONGEST as u64 + 1);
