@@ -171,7 +171,12 @@ impl App {
         now: Timestamp,
     ) -> Result<(), AppError> {
         let id_hash = session.id_hash;
-        let line = own_audit((now, peer), &session.actor, "logout", &format!("user {}", session.actor.user));
+        let line = own_audit(
+            (now, peer),
+            &session.actor,
+            "logout",
+            &format!("user {}", session.actor.user),
+        );
         self.store()
             .write(move |tx| {
                 tx.remove_session(&id_hash)?;
@@ -368,7 +373,12 @@ impl App {
             expires: life.map(|life| now.plus(life)),
             last_used: None,
         };
-        let line = own_audit((now, peer), &session.actor, "token.new", &format!("token {}", record.prefix));
+        let line = own_audit(
+            (now, peer),
+            &session.actor,
+            "token.new",
+            &format!("token {}", record.prefix),
+        );
         let stored = record.clone();
         self.store()
             .write(move |tx| {
@@ -390,7 +400,8 @@ impl App {
         (peer, now): (&Peer, Timestamp),
     ) -> Result<(), AppError> {
         let (user, prefix) = (session.actor.user.clone(), prefix.to_owned());
-        let line = own_audit((now, peer), &session.actor, "token.revoke", &format!("token {prefix}"));
+        let line =
+            own_audit((now, peer), &session.actor, "token.revoke", &format!("token {prefix}"));
         let found = self
             .store()
             .write(move |tx| {

@@ -5,10 +5,12 @@
 mod clock;
 mod collect;
 mod embedded;
+mod evidence;
 mod input;
 mod job;
 mod kernel;
 mod leftovers;
+mod lines;
 mod mask;
 mod outbox;
 mod pipeline;
