@@ -303,5 +303,6 @@ pub(super) fn of_explanation(
     let given = explanation.line.and_then(|line| usize::try_from(line).ok()?.checked_sub(1));
     let line = given.and_then(|at| lines.get(at)).map(|line| line.number);
     let line = line.or(first_error.map(|error| error.line));
+    let line = line.or_else(|| Some(error_line(lines).or(lines.last())?.number));
     Failure { cause, message: explanation.message, suggestion: explanation.suggestion, line }
 }
