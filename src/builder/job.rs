@@ -1,10 +1,12 @@
 //! One build from its order to its end.
 
 use super::{
-    collect,
+    collect::{self, CollectError},
     embedded::BuilderConfig,
+    evidence::{Kills, Room},
     input,
     leftovers::{self, Candidates, MARK},
+    lines::{Line, last_lines},
     mask::Masker,
     outbox::Outbox,
     pipeline::{Cap, Pipeline},
@@ -13,7 +15,7 @@ use super::{
     protocol::{Event, Finished, Order, Outcome, StagedArtifact, VERSION},
     sandbox::{Confinement, Inner, Outer, Reach},
     stop::Stop,
-    verdict,
+    verdict::{self, Facts},
     watch::{Watch, Why},
     workspace::{self, Workspace},
 };
@@ -105,9 +107,13 @@ impl Task {
         end.residual.extend(freed.residual);
         if let Outcome::Failed(failure) = &mut end.outcome {
             failure.message = pipeline.masked(&failure.message);
+            failure.suggestion = failure.suggestion.as_ref().map(|said| pipeline.masked(said));
             pipeline.remark(&format!("failed: {}", failure.message));
         }
         pipeline.finish();
+        if let Outcome::Failed(failure) = &mut end.outcome {
+            failure.line = failure.line.map(|line| pipeline.place(line));
+        }
         (pipeline.into_outbox(), end)
     }
 
@@ -147,7 +153,9 @@ impl Task {
         let outcome = match self.prepare(&workspace, &mut watch) {
             Ok((course, plan)) => course.follow(&plan, &mut watch),
             Err(Refused::Failed(failure)) => Err(Outcome::Failed(failure)),
-            Err(Refused::Stopped(why)) => Err(verdict::of_why(&why, &self.order.limits)),
+            Err(Refused::Stopped(why)) => {
+                Err(verdict::of_why(&why, &self.order.limits, None, None))
+            }
         };
         let peak = watch.peak;
         let end = match outcome {
@@ -245,6 +253,10 @@ fn find_program(name: &str, path: &[PathBuf]) -> Result<PathBuf, Failure> {
         std::fs::metadata(file).is_ok_and(|m| m.is_file() && m.permissions().mode() & 0o111 != 0)
     };
     path.iter().map(|dir| dir.join(name)).find(|file| runs(file)).ok_or_else(|| {
+        if let Some(file) = path.iter().map(|dir| dir.join(name)).find(|file| file.is_file()) {
+            let said = format!("the program `{name}` is not executable: {}", file.display());
+            return verdict::failed(Cause::Box, said, "install it anew, or `chmod +x` it");
+        }
         let places: Vec<_> = path.iter().map(|dir| dir.display().to_string()).collect();
         let said =
             format!("the program `{name}` is not installed (looked in {})", places.join(", "));
@@ -260,24 +272,45 @@ impl Course<'_> {
         watch: &mut Watch<'_>,
     ) -> Result<Vec<StagedArtifact>, Outcome> {
         self.announce(plan, watch);
-        let mut failure = None;
+        let (mut failure, mut ended, mut last) = (None, None, None);
         for step in &plan.steps {
             if (failure.is_some() || watch.check()) && !step.always {
                 continue;
             }
+            let from = watch.pipeline.lines();
             let end = self.step(step, watch);
-            if end != End::Exit(0) && failure.is_none() && watch.why.is_none() {
-                failure = Some(self.explain(step, &end, watch));
+            if watch.why.is_some() {
+                // What tidies up afterwards is not what the build was waiting for.
+                ended.get_or_insert_with(|| self.of_why(from, watch));
+            } else if end != End::Exit(0) && failure.is_none() {
+                failure = Some(self.explain(step, &end, from, watch));
             }
+            last = Some((step, from));
         }
         watch.check();
-        if let Some(why) = &watch.why {
-            return Err(verdict::of_why(why, &self.task.order.limits));
+        if watch.why.is_some() {
+            let from = last.map_or(0, |(_, from)| from);
+            return Err(ended.unwrap_or_else(|| self.of_why(from, watch)));
         }
-        match failure {
-            Some(failure) => Err(Outcome::Failed(failure)),
-            None => self.collect(watch),
+        match (failure, last) {
+            (Some(failure), _) => Err(Outcome::Failed(failure)),
+            (None, Some((step, from))) => self.collect(step, from, watch),
+            (None, None) => Err(Outcome::failed(Cause::Runner, "the runner's plan has no steps")),
         }
+    }
+
+    /// The verdict on a build that was ended before its time, in a step whose output begins
+    /// behind line `from`.
+    fn of_why(&self, from: u64, watch: &Watch<'_>) -> Outcome {
+        let lines = self.lines(from, watch);
+        let why = watch.why.as_ref().unwrap_or(&Why::Total);
+        let limits = &self.task.order.limits;
+        verdict::of_why(why, limits, watch.program.as_deref(), lines.last())
+    }
+
+    /// What was printed last, behind line `from`.
+    fn lines(&self, from: u64, watch: &Watch<'_>) -> Vec<Line> {
+        last_lines(&self.task.data, self.task.order.job, watch.pipeline, from.saturating_add(1))
     }
 
     fn announce(&self, plan: &api::BuildPlan, watch: &mut Watch<'_>) {
@@ -296,6 +329,7 @@ impl Course<'_> {
 
     fn step(&self, step: &api::Step, watch: &mut Watch<'_>) -> End {
         watch.pipeline.remark(&format!("{}: {}", step.name, shown_command(step)));
+        watch.program = Some(step.program.clone());
         let confinement = self.task.reach.for_step(&step.privileges);
         let end = match self.start(step, confinement) {
             Ok((tool, output)) => watch.run(tool, output),
@@ -369,30 +403,60 @@ impl Course<'_> {
         environment
     }
 
-    /// Why a step failed, as the runner sees it.
-    fn explain(&self, step: &api::Step, end: &End, watch: &mut Watch<'_>) -> Failure {
-        let first_error = watch.pipeline.first_error;
-        let plain = || verdict::of_step(step, end, first_error);
+    /// Why a step failed: by what the box knows, by what the runner reads in the output that
+    /// begins behind line `from`, by the first error in it.
+    fn explain(&self, step: &api::Step, end: &End, from: u64, watch: &mut Watch<'_>) -> Failure {
+        let lines = self.lines(from, watch);
+        let first_error = watch.pipeline.first_error.clone();
+        let facts = Facts {
+            program: &step.program,
+            end,
+            memory: watch.kills.until(Kills::now()),
+            room: Room::of(watch.root),
+            complained: watch.complaints.least(),
+            lines: &lines,
+            first_error: first_error.as_ref(),
+        };
+        if let Some(failure) = verdict::of_box(&facts) {
+            return failure;
+        }
+        let asked = self.ask(step, end, &lines, watch);
+        asked.unwrap_or_else(|| verdict::of_step(&facts))
+    }
+
+    /// The runner's opinion, if it has one.
+    fn ask(
+        &self,
+        step: &api::Step,
+        end: &End,
+        lines: &[Line],
+        watch: &mut Watch<'_>,
+    ) -> Option<Failure> {
         let (exit_code, signal) = match end {
             End::Exit(code) => (Some(*code), None),
             End::Signal(signal) => (None, Some(*signal)),
-            End::Failed(_) => return plain(),
+            End::Failed(_) => return None,
         };
-        let lines =
-            verdict::last_lines(&self.task.data, self.task.order.job, watch.pipeline.lines());
-        let last_lines = lines.iter().map(|(_, line)| line.clone()).collect();
+        let last_lines = lines.iter().map(|line| line.text.clone()).collect();
         let failure = api::Failure { step: step.name.clone(), exit_code, signal, last_lines };
         match self.planner.explain(&self.request, &failure) {
-            Ok(Some(explanation)) => verdict::of_explanation(explanation, &lines, first_error),
-            Ok(None) => plain(),
+            Ok(explanation) => {
+                let first_error = watch.pipeline.first_error.as_ref();
+                Some(verdict::of_explanation(explanation?, lines, first_error))
+            }
             Err(e) => {
                 watch.pipeline.remark(&e.to_string());
-                plain()
+                None
             }
         }
     }
 
-    fn collect(&self, watch: &mut Watch<'_>) -> Result<Vec<StagedArtifact>, Outcome> {
+    fn collect(
+        &self,
+        last: &api::Step,
+        from: u64,
+        watch: &mut Watch<'_>,
+    ) -> Result<Vec<StagedArtifact>, Outcome> {
         let task = self.task;
         let job = task.order.job;
         let planner = &*self.planner;
@@ -402,8 +466,33 @@ impl Course<'_> {
             });
         match (collected, &watch.why) {
             (Ok(artifacts), _) => Ok(artifacts),
-            (Err(_), Some(why)) => Err(verdict::of_why(why, &task.order.limits)),
+            (Err(_), Some(_)) => Err(self.of_why(from, watch)),
+            (Err(e @ CollectError::NoImage(_)), None) => {
+                Err(self.without_image(e, last, from, watch))
+            }
             (Err(e), None) => Err(verdict::of_collect(e)),
+        }
+    }
+
+    /// Some tools end with 0 when they have refused to work: the runner may know why.
+    fn without_image(
+        &self,
+        error: CollectError,
+        last: &api::Step,
+        from: u64,
+        watch: &mut Watch<'_>,
+    ) -> Outcome {
+        let lines = self.lines(from, watch);
+        if let Some(failure) = self.ask(last, &End::Exit(0), &lines, watch) {
+            return Outcome::Failed(failure);
+        }
+        let first_error = watch.pipeline.first_error.as_ref().map(|error| error.line);
+        match verdict::of_collect(error) {
+            Outcome::Failed(failure) => {
+                let line = first_error.or_else(|| lines.last().map(|line| line.number));
+                Outcome::Failed(Failure { line, ..failure })
+            }
+            other => other,
         }
     }
 }

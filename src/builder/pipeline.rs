@@ -3,13 +3,18 @@
 //! No byte of the log stays in memory beyond the piece at hand, apart from the last megabyte of a
 //! log that is too long.
 
-use super::{clock, mask::Masker, outbox::Outbox, planner::Observing, protocol::Event};
+mod tail;
+
+use self::tail::{Cut, Tail};
+use super::{
+    clock, lines::is_error, mask::Masker, outbox::Outbox, planner::Observing, protocol::Event,
+};
 use crate::{
     files::{FilesError, LogWriter},
     plugin::api,
 };
 use bytes::Bytes;
-use std::{borrow::Cow, collections::VecDeque, time::Instant};
+use std::{borrow::Cow, time::Instant};
 
 /// Begins every line of the builder itself.
 pub(super) const OWN: &str = "[img] ";
@@ -40,11 +45,12 @@ impl Cap {
     }
 }
 
-/// The end of a log whose beginning is full.
-#[derive(Default)]
-struct Tail {
-    bytes: VecDeque<u8>,
-    dropped: u64,
+/// A complaint of the tool, as its runner understood it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Complaint {
+    /// The log line.
+    pub(super) line: u64,
+    pub(super) message: String,
 }
 
 /// One job's pipeline.
@@ -64,7 +70,9 @@ pub(super) struct Pipeline {
     numbers: Vec<u64>,
     fed: Option<Instant>,
     /// The first complaint that was an error.
-    pub(super) first_error: Option<u64>,
+    pub(super) first_error: Option<Complaint>,
+    /// What is left out of a log that was too long; known at its end.
+    cut: Option<Cut>,
     /// Why the log could not be written, once that happened.
     pub(super) broken: Option<FilesError>,
 }
@@ -84,6 +92,7 @@ impl Pipeline {
             numbers: Vec::new(),
             fed: None,
             first_error: None,
+            cut: None,
             broken: None,
         }
     }
@@ -140,7 +149,7 @@ impl Pipeline {
             return;
         }
         let folded = self.fold(bytes);
-        let (_, lines) = self.log.len();
+        let lines = self.lines();
         let number = if self.partial_line() { lines } else { lines + 1 };
         self.line_len = match memchr::memrchr(b'\n', &folded) {
             Some(at) => folded.len() - at - 1,
@@ -298,8 +307,9 @@ impl Pipeline {
     pub(super) fn finish(&mut self) {
         self.end_output();
         if let Some(tail) = self.tail.take() {
-            let (dropped, bytes) = tail.take();
+            let (dropped, lost, bytes) = tail.take();
             if dropped > 0 {
+                self.cut = Some(Cut { head: self.log.len().1, lost });
                 self.append(format!("{OWN}{dropped} bytes are left out here\n").as_bytes());
             }
             self.append(&bytes);
@@ -307,9 +317,20 @@ impl Pipeline {
         self.log.write_back();
     }
 
-    /// Lines of the log so far.
+    /// Lines of the log so far, those included that will be left out of it.
     pub(super) fn lines(&self) -> u64 {
-        self.log.len().1
+        let unfinished = u64::from(self.partial_line());
+        self.log.len().1 + self.tail.as_ref().map_or(0, |tail| tail.ends() + unfinished)
+    }
+
+    /// After the end: where a line stands that was counted while the log grew.
+    pub(super) fn place(&self, line: u64) -> u64 {
+        self.cut.map_or(line, |cut| cut.place(line))
+    }
+
+    /// The last bytes of a log that is too long; `None` as long as the log holds everything.
+    pub(super) fn kept_end(&self, most: usize) -> Option<Vec<u8>> {
+        self.tail.as_ref().map(|tail| tail.last(most))
     }
 
     /// Lets go of everything but the events.
@@ -321,7 +342,7 @@ impl Pipeline {
 /// Passes on one event of the observer.
 fn tell(
     outbox: &mut Outbox,
-    first_error: &mut Option<u64>,
+    first_error: &mut Option<Complaint>,
     event: api::Event,
     lines: &[String],
     numbers: &[u64],
@@ -338,45 +359,25 @@ fn tell(
                 api::Severity::Warning => false,
                 api::Severity::Info => return,
             };
-            // A runner does not know the log's line numbers: the line is found by what it says.
-            let said = found.message.trim();
-            let at = lines.iter().position(|line| !said.is_empty() && line.contains(said));
-            let line = at.and_then(|at| numbers.get(at)).or(numbers.last()).copied().unwrap_or(1);
-            if error {
-                first_error.get_or_insert(line);
+            let message = found.message;
+            let at = said_by(&message, lines, error).and_then(|at| numbers.get(at));
+            let line = at.or(numbers.last()).copied().unwrap_or(1);
+            if error && first_error.is_none() {
+                *first_error = Some(Complaint { line, message: message.clone() });
             }
-            outbox.put(Event::Diagnostic { error, message: found.message, line });
+            outbox.put(Event::Diagnostic { error, message, line });
         }
     }
 }
 
-impl Tail {
-    fn push(&mut self, bytes: &[u8], limit: usize) {
-        let bytes = match bytes.len().checked_sub(limit) {
-            Some(over) if over > 0 => {
-                self.dropped += over as u64;
-                bytes.get(over..).unwrap_or_default()
-            }
-            Some(_) | None => bytes,
-        };
-        let over = (self.bytes.len() + bytes.len()).saturating_sub(limit);
-        self.bytes.drain(..over.min(self.bytes.len()));
-        self.dropped += over as u64;
-        self.bytes.extend(bytes);
-    }
-
-    /// Bytes left out, and what is kept, from the beginning of a line.
-    fn take(self) -> (u64, Vec<u8>) {
-        let mut bytes: Vec<u8> = self.bytes.into();
-        let mut dropped = self.dropped;
-        if dropped > 0
-            && let Some(end) = memchr::memchr(b'\n', &bytes)
-        {
-            bytes.drain(..=end);
-            dropped += end as u64 + 1;
-        }
-        (dropped, bytes)
-    }
+/// A runner does not know the log's line numbers: the line is found by what it says, in the
+/// runner's words, in those behind a word of its own, or else as the first that looks like one.
+fn said_by(message: &str, lines: &[String], error: bool) -> Option<usize> {
+    let whole = message.trim();
+    let behind = whole.split_once(": ").map_or("", |(_, rest)| rest.trim());
+    let find = |said: &str| lines.iter().position(|line| !said.is_empty() && line.contains(said));
+    let guess = || lines.iter().position(|line| error && is_error(line));
+    find(whole).or_else(|| find(behind)).or_else(guess)
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Watching one tool run: its output, its end, stop messages and time limits, in one `poll` loop.
 
 use super::{
+    evidence::{Complaints, Kills},
     pipeline::Pipeline,
     process::{End, Tool},
     protocol::{Event, Limits, StopReason},
@@ -73,6 +74,11 @@ pub(super) struct Watch<'a> {
     pub(super) measuring: Option<JoinHandle<u64>>,
     pub(super) measured: Instant,
     pub(super) buffer: Vec<u8>,
+    /// What the kernel had counted when the build began.
+    pub(super) kills: Kills,
+    pub(super) complaints: Complaints,
+    /// The program of the newest step.
+    pub(super) program: Option<String>,
 }
 
 /// One tool while it runs.
@@ -114,6 +120,9 @@ impl<'a> Watch<'a> {
             measuring: None,
             measured: begun,
             buffer: vec![0; CHUNK],
+            kills: Kills::now(),
+            complaints: Complaints::default(),
+            program: None,
         }
     }
 
@@ -289,7 +298,9 @@ impl<'a> Watch<'a> {
             Ok(0) => run.output = None,
             Ok(read) => {
                 run.heard = Instant::now();
-                self.pipeline.output(self.buffer.get(..read).unwrap_or_default());
+                let piece = self.buffer.get(..read).unwrap_or_default();
+                self.complaints.look(piece, self.root);
+                self.pipeline.output(piece);
             }
             Err(e)
                 if matches!(e.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {}

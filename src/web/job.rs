@@ -90,7 +90,7 @@ async fn log(visit: Visit) -> Reply {
     let number = |name: &str| visit.query(name).and_then(|n| n.parse::<u64>().ok());
     let mark = number("line").filter(|line| *line > 0);
     let from = first_line(number("from"), mark);
-    let read = move |view: &LogView, _| lines::page(view, from, PER_PAGE);
+    let read = move |view: &LogView, _| lines::page(view, from, PER_PAGE, mark);
     let (piece, ended) = piece(&visit.app, actor, id, read).await?;
     let page = LogPage {
         html: PreEscaped(logline::render_marked(&piece.bytes, piece.from_line, mark)),

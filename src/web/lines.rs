@@ -48,13 +48,18 @@ pub(super) fn tail(view: &LogView, count: u64) -> io::Result<Piece> {
     Ok(Piece { bytes, from_line, next_offset, lines, size }.with(damage))
 }
 
-/// `count` lines beginning with line `from`; the last ones if there are not as many.
-pub(super) fn page(view: &LogView, from: u64, count: u64) -> io::Result<Piece> {
+/// `count` lines beginning with line `from`; the last ones if there are not as many. Where long
+/// lines would leave no room for line `mark`, the page begins shortly before that one.
+pub(super) fn page(view: &LogView, from: u64, count: u64, mark: Option<u64>) -> io::Result<Piece> {
     let Some(file) = &view.file else { return Ok(nothing()) };
     let size = file.len()?;
     let index = view.index.as_ref();
     let lines = count_lines(index)?;
     let from_line = if from > lines { lines.saturating_sub(count) + 1 } else { from };
+    let from_line = match mark {
+        Some(mark) => near(index, from_line, mark, size)?,
+        None => from_line,
+    };
     let start = offset(index, from_line)?.unwrap_or(0);
     let from_line = if index.is_some() { from_line } else { 1 };
     let end = offset(index, from_line.saturating_add(count))?.unwrap_or(size);
@@ -63,6 +68,19 @@ pub(super) fn page(view: &LogView, from: u64, count: u64) -> io::Result<Piece> {
     let (bytes, damage) = read(file, start, end.min(start + MOST))?;
     let next_offset = start + bytes.len() as u64;
     Ok(Piece { bytes, from_line, next_offset, lines, size }.with(damage))
+}
+
+/// Line `from`, or a later one from which line `mark` is still within what a page shows.
+fn near(index: Option<&LogIndex>, from: u64, mark: u64, size: u64) -> io::Result<u64> {
+    let (Some(start), Some(_)) = (offset(index, from)?, offset(index, mark)?) else {
+        return Ok(from);
+    };
+    let end = offset(index, mark.saturating_add(1))?.unwrap_or(size);
+    if mark <= from || end.saturating_sub(start) <= MOST {
+        return Ok(from);
+    }
+    let before = line_at(index, end.saturating_sub(MOST / 2))?.unwrap_or(mark);
+    Ok(before.saturating_add(1).min(mark))
 }
 
 impl Piece {
@@ -155,7 +173,7 @@ mod tests {
     fn a_log_that_has_not_begun_is_empty() {
         let view = LogView { file: None, ..unindexed(b"", false) };
         assert_eq!(tail(&view, 9).unwrap(), nothing());
-        assert_eq!(page(&view, 1, 9).unwrap(), nothing());
+        assert_eq!(page(&view, 1, 9, None).unwrap(), nothing());
     }
 
     #[test]
@@ -175,9 +193,28 @@ mod tests {
     }
 
     #[test]
+    fn a_marked_line_is_on_its_page_however_long_the_lines_are() {
+        let tmp = tempfile::tempdir().unwrap();
+        let data = crate::files::DataDir::open(tmp.path()).unwrap();
+        let id = crate::domain::JobId::FIRST;
+        data.create_job(id, b"", b"{}").unwrap();
+        let text: String = (1..=2_000).map(|n| format!("{n} {}\n", "x".repeat(30_000))).collect();
+        data.append_log(id).unwrap().append(text.as_bytes(), 1).unwrap();
+        let (file, index) = (data.open_log(id).unwrap(), data.open_log_index(id).unwrap());
+        let view = LogView { file: file.map(Arc::new), index, ..unindexed(b"", true) };
+        for (from, mark) in [(1, 500), (1000, 1500), (1, 3), (1500, 2000), (1, 1)] {
+            let piece = page(&view, from, 1_000, Some(mark)).unwrap();
+            assert!(piece.from_line <= mark, "{mark}: {}", piece.from_line);
+            let at = usize::try_from(mark - piece.from_line).unwrap();
+            let line = piece.bytes.split_inclusive(|b| *b == b'\n').nth(at).unwrap();
+            assert!(line.starts_with(format!("{mark} ").as_bytes()) && line.ends_with(b"x\n"));
+        }
+    }
+
+    #[test]
     fn no_page_is_larger_than_it_may_be() {
         let text = vec![b'x'; 3 * MOST as usize];
         assert!(tail(&unindexed(&text, true), 9).unwrap().bytes.len() as u64 <= MOST);
-        assert!(page(&unindexed(&text, true), 1, 9).unwrap().bytes.len() as u64 <= MOST);
+        assert!(page(&unindexed(&text, true), 1, 9, None).unwrap().bytes.len() as u64 <= MOST);
     }
 }

@@ -7,7 +7,7 @@ use img::{
     },
     domain::{Arch, Failure, ImageTypeId, JobId, JobName, RunnerId},
     files::DataDir,
-    plugin::{Ask, PluginError, api},
+    plugin::{Ask, Catalog, PluginError, api},
 };
 use std::{
     path::{Path, PathBuf},
@@ -135,6 +135,44 @@ pub fn bench_in(tmp: tempfile::TempDir, sandbox: bool, runner: Fixed) -> Bench {
     let source = Arc::new(move |_: &str, _: &str| Ok(Arc::clone(&runner) as Arc<dyn Planner>));
     let builder = Builder::with_source(Arc::clone(&data), source, config(sandbox));
     Bench { _tmp: tmp, data, builder, limits: limits(), secrets: Vec::new(), input_job: None }
+}
+
+/// The real runners over tools that print `printed` and end with `exit`.
+pub fn bench_of(catalog: Arc<Catalog>, printed: &str, exit: i32) -> Bench {
+    let tmp = tempfile::tempdir().unwrap();
+    let tools = recorded_tools(tmp.path(), printed, exit);
+    let data = Arc::new(DataDir::open(&tmp.path().join("data")).unwrap());
+    let mut config = config(false);
+    config.path.insert(0, tools);
+    let builder = Builder::new(Arc::clone(&data), catalog, config);
+    Bench { _tmp: tmp, data, builder, limits: limits(), secrets: Vec::new(), input_job: None }
+}
+
+/// A builder that finds programs in `tools` first.
+pub fn bench_with_path(tools: PathBuf, runner: Fixed) -> Bench {
+    let mut bench = bench(false, runner.clone());
+    let mut config = config(false);
+    config.path.insert(0, tools);
+    let runner = Arc::new(runner);
+    let source = Arc::new(move |_: &str, _: &str| Ok(Arc::clone(&runner) as Arc<dyn Planner>));
+    bench.builder = Builder::with_source(Arc::clone(&bench.data), source, config);
+    bench
+}
+
+/// A directory with programs of the runners' names.
+pub fn recorded_tools(below: &Path, printed: &str, exit: i32) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt;
+    let tools = below.join("tools");
+    std::fs::create_dir_all(&tools).unwrap();
+    let recording = tools.join("recording");
+    std::fs::write(&recording, printed).unwrap();
+    for name in ["mic", "mmdebstrap", "genimage"] {
+        let script = format!("#!/bin/sh\ncat '{}'\nexit {exit}\n", recording.display());
+        std::fs::write(tools.join(name), script).unwrap();
+        let mode = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(tools.join(name), mode).unwrap();
+    }
+    tools
 }
 
 /// Everything a build told.

@@ -7,8 +7,10 @@
 )]
 
 mod bench;
+mod catalogue;
 mod confined;
 mod ending;
+mod evidence;
 mod far;
 mod output;
 mod server;

@@ -2,9 +2,13 @@
 
 use super::appliance::{Ask, Person, Running};
 use flate2::read::GzDecoder;
-use img::domain::{JobId, StateKind};
+use img::{
+    config::Config,
+    domain::{JobId, StateKind},
+};
 use std::{
     io::Read as _,
+    os::unix::fs::PermissionsExt as _,
     time::{Duration, Instant},
 };
 
@@ -19,9 +23,13 @@ async fn until(what: &str, mut there: impl FnMut() -> bool) {
     }
 }
 
-/// An appliance with one job that has ended, whose log is `text`.
-async fn with_log(text: &[u8]) -> (Running, Person) {
-    let running = Running::with_runner(|_| {}).await;
+/// An appliance with one job that has ended, without an image.
+async fn with_job() -> (Running, Person) {
+    with_job_on(|_| {}).await
+}
+
+async fn with_job_on(change: impl FnOnce(&mut Config)) -> (Running, Person) {
+    let running = Running::with_runner(change).await;
     let ann = running.user("ann", Some("Submitters")).await;
     let person = running.session(&ann, false).await;
     let fields = [
@@ -43,12 +51,52 @@ async fn with_log(text: &[u8]) -> (Running, Person) {
         !matches!(kind, StateKind::Queued | StateKind::Building)
     };
     until("end of the job", || ended(&app)).await;
+    (running, person)
+}
+
+/// An appliance with one job that has ended, whose log is `text`.
+async fn with_log(text: &[u8]) -> (Running, Person) {
+    let (running, person) = with_job().await;
+    let app = running.appliance.app().clone();
     // What it printed makes way for more.
     let job = app.data().job_dir(JOB).unwrap();
     job.remove_file("log").unwrap();
     job.remove_file("log.idx").unwrap();
     app.data().append_log(JOB).unwrap().append(text, 1_000).unwrap();
     (running, person)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failure_is_told_with_its_line_on_the_page_in_the_table_and_over_the_api() {
+    let tools = tempfile::tempdir().unwrap();
+    let tool = tools.path().join("echo");
+    std::fs::write(&tool, "#!/bin/sh\nprintf 'fine\\nerror: the lab is closed\\n'\nexit 3\n")
+        .unwrap();
+    std::fs::set_permissions(&tool, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (running, ann) = with_job_on(|config| {
+        config.build.path.insert(0, tools.path().to_owned());
+    })
+    .await;
+    let name = img::domain::UserName::new("ann").unwrap();
+    let token = running.token(&name, &[img::domain::Verb::ViewJobs]).await;
+    let job = running.get("/api/v1/jobs/1", &token).await;
+    let job: serde_json::Value = serde_json::from_str(&job.body).unwrap();
+    let failure = &job["failure"];
+    let sentence = failure["message"].as_str().unwrap();
+    let suggestion = failure["suggestion"].as_str().unwrap();
+    let line = failure["line"].as_u64().unwrap();
+    let page = running.get("/jobs/1", &ann).await.body;
+    assert!(page.contains(sentence) && page.contains(suggestion), "{failure}");
+    let link = format!("/jobs/1/log?line={line}");
+    assert!(page.contains(&format!("href=\"{link}#L{line}\"")), "{failure}");
+    let table = running.get("/queue", &ann).await.body;
+    assert!(table.contains(sentence.get(..40).unwrap_or(sentence)), "{sentence}\n{table}");
+    // The marked line is the one that the sentence speaks of.
+    let log = running.get(&link, &ann).await.body;
+    let marked = log.split("class=\"line mark\"").nth(1).unwrap();
+    let marked = marked.split("</span>").next().unwrap();
+    let said = sentence.rsplit(": ").next().unwrap();
+    assert!(marked.contains(&format!("{said}\n")), "{sentence}: {marked}");
 }
 
 fn lines() -> Vec<u8> {

@@ -1,7 +1,7 @@
 //! Reads the tool's output: `INFO: KIND(NAME): text`.
 
-use crate::{cfg, rules};
-use img_runner_sdk::{Event, Observer, Request, error, progress, warning};
+use crate::{cfg, explain, rules};
+use img_runner_sdk::{Event, Observer, Request, error, error_at, progress, warning};
 
 /// Keeps which image is being made.
 #[derive(Debug, Default)]
@@ -51,6 +51,8 @@ impl Observer for Reader {
             events.push(Event::Diagnostic(error(text)));
         } else if let Some(text) = line.strip_prefix("WARNING: ") {
             events.push(Event::Diagnostic(warning(text)));
+        } else if let Some((number, text)) = explain::place(line) {
+            events.push(Event::Diagnostic(error_at(number, text)));
         }
     }
 }

@@ -10,11 +10,14 @@ use kickstart::{EntryKind, Kickstart, SectionKind};
 /// The answer to `explain`.
 pub(crate) fn explain(request: &Request, failure: &Failure) -> Option<Explanation> {
     let lines = &failure.last_lines;
+    let last = |ask: &dyn Fn(&str) -> Option<Explanation>| {
+        lines.iter().enumerate().rev().find_map(|(at, line)| Some(ask(line)?.at(at)))
+    };
     by_signal(failure)
-        .or_else(|| lines.iter().rev().find_map(|line| of_box(line)))
+        .or_else(|| last(&|line| of_box(request, line)))
         .or_else(|| by_error(request, failure))
         .or_else(|| by_traceback(lines))
-        .or_else(|| lines.iter().rev().find_map(|line| by_usage(line)))
+        .or_else(|| last(&by_usage))
         .or_else(|| by_problem(lines))
         .or_else(|| by_exit(failure))
 }
@@ -32,42 +35,103 @@ fn by_signal(failure: &Failure) -> Option<Explanation> {
     Some(said)
 }
 
-/// What the box lacks, wherever it is printed.
-fn of_box(line: &str) -> Option<Explanation> {
-    const DISK: [&str; 4] = [
-        "No space left on device",
-        "is not enough for about",
-        "No enough space",
-        "Disk quota exceeded",
-    ];
+/// Images of these types hold file systems of their own, which can be full when the box is not.
+const WITH_FILE_SYSTEMS: [&str; 8] =
+    ["loop", "raw", "livecd", "liveusb", "vmdk", "vdi", "qcow2", "qcow"];
+
+/// What the box lacks, wherever it is printed. The builder has looked at its own volume before it
+/// asks, so a disk that is full still is another one, or the image's.
+fn of_box(request: &Request, line: &str) -> Option<Explanation> {
     const MEMORY: [&str; 3] = ["Cannot allocate memory", "MemoryError", "Out of memory"];
-    let has = |texts: &[&str]| texts.iter().any(|text| line.contains(text));
-    // The tool also warns of space that runs out within an image; the words are the same.
-    if has(&DISK) {
-        let said = explanation(Cause::Box, "the disk is full");
-        return Some(said.with_suggestion(
-            "free space on the box; if it is the image that is full, give its partition a larger \
-             --size",
-        ));
+    if line.contains("No enough space used for installing") {
+        let said = "a partition of the definition is too small for its packages";
+        return Some(explanation(Cause::Definition, said).with_suggestion(LARGER));
     }
-    if has(&MEMORY) {
-        let said = explanation(Cause::Box, "memory ran out");
-        return Some(said.with_suggestion("try again when fewer jobs run"));
+    if line.contains("No enough space used for downloading") {
+        let said = "the disk has no room for the packages to be downloaded";
+        return Some(explanation(Cause::Box, said).with_suggestion(FREE));
     }
-    None
+    if let Some((before, size)) = line.split_once(" is not enough for about ") {
+        let place = before.split("space on ").last().unwrap_or(before);
+        let said = format!("the disk is full: {} has no room for {size}", clipped(place));
+        return Some(explanation(Cause::Box, said).with_suggestion(FREE));
+    }
+    if line.contains("No space left on device") || line.contains("Disk quota exceeded") {
+        return Some(full(request));
+    }
+    MEMORY.iter().any(|text| line.contains(text)).then(|| {
+        explanation(Cause::Box, "memory ran out").with_suggestion("try again when fewer jobs run")
+    })
+}
+
+fn full(request: &Request) -> Explanation {
+    if WITH_FILE_SYSTEMS.contains(&request.image_type.as_str()) {
+        let kickstart = kickstart::parse_bytes(&request.definition);
+        let place = kickstart.partitions().next().map(|part| format!(" (line {})", part.line));
+        let said = format!("a partition of the image{} is full", place.unwrap_or_default());
+        return explanation(Cause::Definition, said).with_suggestion(LARGER);
+    }
+    explanation(Cause::Box, "the disk is full").with_suggestion(FREE)
 }
 
 /// By the last error the tool itself named.
 fn by_error(request: &Request, failure: &Failure) -> Option<Explanation> {
-    let own = failure.last_lines.iter().rev().filter_map(|line| logline::read(line));
-    let error = own.into_iter().find(|line| line.level == Level::Error)?;
+    let own = failure.last_lines.iter().enumerate().rev();
+    let mut own = own.filter_map(|(at, line)| Some((at, logline::read(line)?)));
+    let (at, error) = own.find(|(_, line)| line.level == Level::Error)?;
     let text = error.text;
     let kickstart = kickstart::parse_bytes(&request.definition);
-    package(text, &kickstart)
+    let said = package(text, &kickstart)
         .or_else(|| script(text, &failure.last_lines, &kickstart))
+        .or_else(|| repository(text, &kickstart))
+        .or_else(|| architecture(request, text))
         .or_else(|| known(text))
         .or_else(|| resolver(text, &failure.last_lines))
-        .or_else(|| Some(by_class(error.class, text)))
+        .unwrap_or_else(|| by_class(error.class, text));
+    Some(said.at(at))
+}
+
+/// Errors that quote an address or the name of a repository: which of the definition's it is.
+fn repository(text: &str, kickstart: &Kickstart<'_>) -> Option<Explanation> {
+    const STARTS: [&str; 5] = [
+        "URLGrabber error:",
+        "Failed to retrieve",
+        "Failed to get",
+        "Unable to find repomd",
+        "Could not resolve host",
+    ];
+    STARTS.iter().find(|start| text.starts_with(**start))?;
+    let reason = text.trim_start_matches("URLGrabber error:").trim();
+    // The tool writes a local address with one slash more or less than the definition.
+    let path = |url: &str| url.split_once("://").map(|(_, rest)| rest.trim_matches('/').to_owned());
+    let quoted = |url: &str| {
+        let path = path(url);
+        text.contains(url.trim_end_matches('/'))
+            || path.is_some_and(|path| !path.is_empty() && text.contains(&path))
+    };
+    let mut named = kickstart.commands_named("repo").filter(|repo| {
+        repo.value_of(&["--baseurl", "--mirrorlist"]).is_some_and(quoted)
+            || repo.value("--name").is_some_and(|name| text.contains(&format!("'{name}'")))
+    });
+    let repo = named.next()?;
+    let name = repo.value("--name").unwrap_or("without a name");
+    let reason = clipped(reason);
+    let message =
+        format!("the repository `{name}` (line {}) cannot be reached: {reason}", repo.line);
+    Some(explanation(Cause::Repository, message).with_suggestion(REACH))
+}
+
+/// `Invalid arch i686 for repository. Valid arches: x86_64`
+fn architecture(request: &Request, text: &str) -> Option<Explanation> {
+    let rest = text.split_once("Invalid arch ")?.1;
+    let asked = rest.split_whitespace().next().unwrap_or(&request.architecture);
+    let valid = rest.split_once("Valid arches: ").map(|(_, valid)| valid.trim());
+    let message = format!("the repositories have nothing for the architecture {asked}");
+    let suggestion = match valid.filter(|valid| !valid.is_empty()) {
+        Some(valid) => format!("choose {}, or other repositories", clipped(valid)),
+        None => "choose an architecture that they have, or other repositories".to_owned(),
+    };
+    Some(explanation(Cause::Definition, message).with_suggestion(suggestion))
 }
 
 /// The text behind `start`, without quotes.
@@ -119,7 +183,7 @@ fn script(text: &str, lines: &[String], kickstart: &Kickstart<'_>) -> Option<Exp
 }
 
 /// Beginnings or parts of the tool's errors, what they mean, and what to do.
-const KNOWN: [(&str, Cause, &str, &str); 19] = [
+const KNOWN: [(&str, Cause, &str, &str); 18] = [
     ("URLGrabber error", Cause::Repository, "a repository cannot be reached", REACH),
     ("Failed to retrieve", Cause::Repository, "a repository cannot be reached", REACH),
     ("Failed to get", Cause::Repository, "a repository cannot be reached", REACH),
@@ -128,12 +192,6 @@ const KNOWN: [(&str, Cause, &str, &str); 19] = [
     ("Failed to download", Cause::Repository, "a package cannot be downloaded", REACH),
     ("Could not resolve host", Cause::Repository, "a repository's host has no address", REACH),
     ("checksum", Cause::Repository, "a package or metadata arrived damaged", "try again"),
-    (
-        "Invalid arch",
-        Cause::Definition,
-        "the repositories have nothing for this architecture",
-        "choose an architecture that they have, or other repositories",
-    ),
     (
         "Please specify a valid arch",
         Cause::Definition,
@@ -175,6 +233,8 @@ const KNOWN: [(&str, Cause, &str, &str); 19] = [
     ("Can't find the file:", Cause::Runner, "mic does not find the definition", ASK),
     ("No qemu for arch", Cause::Box, "the box has no emulator for this architecture", ASK),
 ];
+const FREE: &str = "free space on the box, then retry";
+const LARGER: &str = "give the partition a larger `--size`";
 const REACH: &str = "check its address in a browser, and try again later if it is right";
 const ASK: &str = "tell the administrator of the box";
 
@@ -219,19 +279,23 @@ fn by_class(class: &str, text: &str) -> Explanation {
 
 fn by_traceback(lines: &[String]) -> Option<Explanation> {
     let start = lines.iter().rposition(|line| line.starts_with("Traceback (most recent call"))?;
-    let mut behind = lines.iter().skip(start).skip(1);
-    let last = behind.find(|line| !line.starts_with(' ') && !line.trim().is_empty())?;
+    let mut behind = lines.iter().enumerate().skip(start).skip(1);
+    let (at, last) = behind.find(|(_, line)| !line.starts_with(' ') && !line.trim().is_empty())?;
+    Some(crash(last).at(at))
+}
+
+fn crash(last: &str) -> Explanation {
     if last.starts_with("EOFError") {
         let message = "mic asked a question and nobody could answer";
         let said = explanation(Cause::Runner, message);
-        return Some(said.with_suggestion("the question stands above the traceback in the log"));
+        return said.with_suggestion("the question stands above the traceback in the log");
     }
     if last.contains("No closing quotation") {
         let message = "a quote in the definition is opened and not closed";
-        return Some(explanation(Cause::Definition, message).with_suggestion("close it"));
+        return explanation(Cause::Definition, message).with_suggestion("close it");
     }
     let said = explanation(Cause::Runner, format!("mic crashed: {}", clipped(last)));
-    Some(said.with_suggestion("try other options, or report it to the makers of mic"))
+    said.with_suggestion("try other options, or report it to the makers of mic")
 }
 
 fn by_usage(line: &str) -> Option<Explanation> {
@@ -250,7 +314,9 @@ fn by_usage(line: &str) -> Option<Explanation> {
             let message = format!("the mic on this box does not have the image type `{kind}`");
             explanation(Cause::Box, message).with_suggestion("choose raw, loop or fs")
         }
-        (None, None) => explanation(Cause::Runner, format!("mic says: {}", clipped(text))),
+        (None, None) => {
+            explanation(Cause::Runner, format!("mic says: {}", clipped(text))).with_suggestion(ASK)
+        }
     };
     Some(said)
 }
@@ -261,7 +327,7 @@ fn by_problem(lines: &[String]) -> Option<Explanation> {
     let text = lines.iter().skip(at).skip(1).find(|line| !line.trim().is_empty())?;
     let problem = observe::kickstart_problem(text.trim());
     let message = format!("line {number} of the definition was skipped: {problem}");
-    Some(explanation(Cause::Definition, message).with_suggestion("correct the line"))
+    Some(explanation(Cause::Definition, message).with_suggestion("correct the line").at(at))
 }
 
 fn by_exit(failure: &Failure) -> Option<Explanation> {
@@ -339,6 +405,43 @@ mod tests {
         for (class, text, cause) in cases {
             assert_eq!(explained(1, &own(class, text)).unwrap().0, cause, "{text}");
         }
+    }
+
+    #[test]
+    fn a_repository_that_is_away_is_named_with_its_line() {
+        for text in [
+            "URLGrabber error: http://a.example/repodata/repomd.xml: 404",
+            "Failed to retrieve primary.xml from repository 'a'",
+        ] {
+            let (cause, message) = explained(1, &own("creator", text)).unwrap();
+            assert_eq!(cause, Cause::Repository);
+            assert!(message.starts_with("the repository `a` (line 2) cannot be"), "{message}");
+        }
+        let other = own("creator", "URLGrabber error: http://b.example/x: 404");
+        assert!(explained(1, &other).unwrap().1.starts_with("a repository cannot be reached"));
+    }
+
+    #[test]
+    fn the_line_that_shows_it_is_told() {
+        let request = testing::request(KS, "fs", "i686");
+        let line = |log: &str| explain(&request, &testing::failure("create", 1, log))?.line;
+        assert_eq!(line(&own("creator", "Unable to find package: x")), Some(2));
+        assert_eq!(line("a\nb\nmic create(cr) fs: no such option: --bogus\n"), Some(3));
+        let trace = "Traceback (most recent call last):\n  File \"x\"\nNameError: y\n";
+        assert_eq!(line(trace), Some(3));
+    }
+
+    #[test]
+    fn a_full_image_is_not_a_full_box() {
+        let log = "cp: write error: No space left on device\n";
+        let said = |kind| {
+            let request = testing::request("part / --size 9\n", kind, "i686");
+            explain(&request, &testing::failure("create", 1, log)).unwrap()
+        };
+        assert_eq!(said("fs").cause, Cause::Box);
+        let raw = said("raw");
+        assert_eq!(raw.cause, Cause::Definition);
+        assert_eq!(raw.message, "a partition of the image (line 1) is full");
     }
 
     #[test]

@@ -188,6 +188,13 @@ impl Explanation {
         self.suggestion = Some(suggestion.into());
         self
     }
+
+    /// The same, shown by the last line with this index (from 0) in `Failure::last_lines`.
+    #[must_use]
+    pub fn at(mut self, index: usize) -> Self {
+        self.line = u64::try_from(index).ok().and_then(|index| index.checked_add(1));
+        self
+    }
 }
 
 /// A file that is kept; `path` is relative to the output directory.

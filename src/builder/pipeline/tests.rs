@@ -116,7 +116,8 @@ fn the_observer_sees_whole_lines_and_its_complaints_point_at_them() {
     }
     bench.pipeline.end_output();
     assert_eq!(*seen.borrow(), ["first", "10%", "20%", "done", "error: no space"]);
-    assert_eq!(bench.pipeline.first_error, Some(4));
+    let first = bench.pipeline.first_error.clone().unwrap();
+    assert_eq!((first.line, first.message.as_str()), (4, "error: no space"));
 }
 
 #[test]

@@ -75,7 +75,12 @@ fn detail(v: &JobView, now: Timestamp) -> Markup {
                 @if let Some(estimate) = estimate(live, now) { small { (estimate) } }
             }
             JobState::Failed { failure, .. } => {
-                small { (failure.cause.as_str()) ": " (shortened(&failure.message).replace('`', "")) }
+                @let sentence = failure.message.replace('`', "");
+                @let short = shortened(&sentence);
+                // What does not fit can still be read without leaving the table.
+                small title=[(short != sentence).then_some(&sentence)] {
+                    (failure.cause.as_str()) ": " (short)
+                }
             }
             JobState::Cancelled { by, .. } => small { "by " (by) },
             JobState::Done { .. } => {
