@@ -168,7 +168,7 @@ fn sets(p: &FormPage, verbs: Verbs, writes: bool) -> Markup {
                     @let (control_fields, shown_fields): (Vec<_>, Vec<_>) =
                         set.fields.iter().filter(there).partition(|field| edits(field));
                     @if !shown_fields.is_empty() {
-                        dl class="facts" { @for field in shown_fields { (shown(p, field)) } }
+                        dl class="pairs" { @for field in shown_fields { (shown(p, field)) } }
                     }
                     @for field in control_fields { (control(p, field, verbs)) }
                 }
