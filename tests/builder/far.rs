@@ -5,10 +5,7 @@ use img::builder::{
     Build, Remote, Service, Socket,
     protocol::{Event, Outcome, StopReason},
 };
-use std::{
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Runtime, sync::watch};
 
 /// A builder that listens, and the server's end.
@@ -77,12 +74,13 @@ fn a_stop_reaches_a_build_that_is_far() {
     let told = far.bench.follow(far.start(1), stop_at("ready"));
     assert_eq!(told.finished.outcome, Outcome::Stopped(StopReason::Cancelled));
     assert!(told.log.contains("stopped"), "{}", told.log);
+    far.remote.settled(id(1));
     far.end();
 }
 
 #[test]
 fn a_slow_watcher_slows_a_build_that_is_far_and_loses_nothing() {
-    let far = far("seq 400000; cp /dev/null ../output/a.raw");
+    let far = far("seq 100000; cp /dev/null ../output/a.raw");
     let mut build = far.start(1);
     let mut log = 0;
     loop {
@@ -99,42 +97,7 @@ fn a_slow_watcher_slows_a_build_that_is_far_and_loses_nothing() {
             _ => {}
         }
     }
+    far.remote.settled(id(1));
     assert_eq!(log, std::fs::metadata(far.bench.path("jobs/00000001/log")).unwrap().len());
-    far.end();
-}
-
-#[test]
-fn the_start_of_a_step_costs_little_more_through_the_socket() {
-    const JOBS: u64 = 40;
-    let script = "cp /dev/null ../output/a.raw";
-    let begin = |build: Build| {
-        let mut build = build;
-        let begun = Instant::now();
-        let mut started = None;
-        loop {
-            match build.events.blocking_recv().unwrap() {
-                Event::Started { .. } => started = Some(begun.elapsed()),
-                Event::Finished(_) => return started.unwrap(),
-                _ => {}
-            }
-        }
-    };
-    let near = bench(false, plan(script));
-    let far = far(script);
-    let (mut here, mut there) = (Vec::new(), Vec::new());
-    for job in 1..=JOBS {
-        here.push(begin(near.start(job)));
-        there.push(begin(far.start(job)));
-        far.remote.settled(id(job));
-    }
-    here.sort();
-    there.sort();
-    let middle = |times: &[Duration]| times[times.len() / 2];
-    println!(
-        "to the start of a step: {:?} inside, {:?} through the socket",
-        middle(&here),
-        middle(&there)
-    );
-    assert_eq!(there.len() as u64, JOBS);
     far.end();
 }

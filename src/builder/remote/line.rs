@@ -182,25 +182,25 @@ impl Remote {
         if entry.ended {
             return Err(format!("it told of job {job} after its end"));
         }
-        let to = entry.events.clone();
         let Err(lie) = looked.and_then(|()| entry.hear(&event)) else {
-            return Ok(Some((to, event)));
+            return Ok(entry.watcher().map(|to| (to, event)));
         };
         entry.ended = true;
+        let to = entry.watcher();
         tracing::error!(job.id = job.get(), "the builder {lie}");
         state.disowned.insert(job);
         state.say(ToBuilder::Stop(job, StopReason::Interrupted));
         let caught = Event::Finished(trust::caught(&self.inner.socket, &lie));
-        Ok(Some((to, caught)))
+        Ok(to.map(|to| (to, caught)))
     }
 
     async fn refused(&self, job: JobId, why: &str) {
         let to = {
             let mut state = self.lock();
             let open = state.jobs.get_mut(&job).filter(|entry| !entry.ended);
-            open.map(|entry| {
+            open.and_then(|entry| {
                 entry.ended = true;
-                entry.events.clone()
+                entry.watcher()
             })
         };
         if let Some(to) = to {

@@ -90,9 +90,9 @@ impl Remote {
             return None;
         };
         let (events, word) = entry.meet(standing, looked, &self.inner.socket);
-        let to = entry.events.clone();
+        let to = entry.watcher();
         state.follow_up(job, word);
-        Some((to, events))
+        to.map(|to| (to, events))
     }
 }
 
@@ -115,7 +115,7 @@ fn repeat_or_lose(
         }
         None => {
             entry.ended = true;
-            Some((entry.events.clone(), vec![Event::Finished(trust::lost())]))
+            entry.watcher().map(|to| (to, vec![Event::Finished(trust::lost())]))
         }
     }
 }

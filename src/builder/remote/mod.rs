@@ -10,7 +10,7 @@ pub use state::Link;
 
 use super::{
     embedded::Build,
-    protocol::{Event, Order, StopReason},
+    protocol::{Order, StopReason},
     wire::{Ordered, ToBuilder},
 };
 use crate::{domain::JobId, files::DataDir};
@@ -105,11 +105,7 @@ impl Remote {
         let mut state = self.lock();
         match state.unclaimed.remove(&job) {
             Some(standing) => self.take_up(&mut state, &mut entry, standing),
-            None if state.out.is_some() => {
-                entry.ended = true;
-                // The channel is new, so there is room.
-                let _ = entry.events.try_send(Event::Finished(trust::lost()));
-            }
+            None if state.out.is_some() => entry.end(trust::lost()),
             None => {}
         }
         state.jobs.insert(job, entry);
@@ -171,9 +167,10 @@ impl Remote {
         let looked = trust::look(&self.inner.data, &standing);
         let (events, word) = entry.meet(standing, looked, &self.inner.socket);
         state.follow_up(job, word);
+        let to = entry.watcher();
         for event in events {
             // At most two, and the channel is new.
-            let _ = entry.events.try_send(event);
+            let _ = to.as_ref().map(|to| to.try_send(event));
         }
     }
 }

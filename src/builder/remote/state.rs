@@ -50,7 +50,8 @@ impl Link {
 
 /// What is kept of a job.
 pub(super) struct Entry {
-    pub(super) events: mpsc::Sender<Event>,
+    /// To its watcher; gone with the end.
+    events: Option<mpsc::Sender<Event>>,
     /// Until the builder has told something of it.
     pub(super) order: Option<Box<Ordered>>,
     pub(super) started: bool,
@@ -73,19 +74,29 @@ pub(super) enum Word {
 
 impl Entry {
     pub(super) fn new(events: mpsc::Sender<Event>) -> Self {
-        Self { events, order: None, started: false, log: 0, stop: None, ended: false }
+        Self { events: Some(events), order: None, started: false, log: 0, stop: None, ended: false }
+    }
+
+    /// To its watcher, for what has just happened. After the end there is nobody to tell.
+    pub(super) fn watcher(&mut self) -> Option<mpsc::Sender<Event>> {
+        if self.ended { self.events.take() } else { self.events.clone() }
+    }
+
+    /// Tells its watcher the end, at the very beginning.
+    pub(super) fn end(&mut self, finished: Finished) {
+        self.ended = true;
+        if let Some(to) = self.watcher() {
+            // The channel is new, so there is room.
+            let _ = to.try_send(Event::Finished(finished));
+        }
     }
 
     /// Gives the order, now or when the builder is there.
     pub(super) fn give(&mut self, state: &State, ordered: Ordered) {
         let order = ToBuilder::Order(Box::new(ordered));
         if let Err(error) = order.encode(&mut Vec::new()) {
-            self.ended = true;
             let why = format!("the order cannot be sent: {error}");
-            let failed = Finished::plain(Outcome::failed(Cause::Box, why));
-            // The channel is new, so there is room.
-            let _ = self.events.try_send(Event::Finished(failed));
-            return;
+            return self.end(Finished::plain(Outcome::failed(Cause::Box, why)));
         }
         if let ToBuilder::Order(ordered) = &order {
             self.order = Some(ordered.clone());
