@@ -9,6 +9,7 @@ TRIPLE := x86_64-unknown-linux-gnu
 # the other way is to look the function up at run time, which a static binary cannot.
 STATIC_FLAGS := -C target-feature=+crt-static \
   -C link-arg=-Wl,--undefined=posix_spawn_file_actions_addchdir_np \
+  -C link-arg=-Wl,-z,pack-relative-relocs \
   --cfg getrandom_backend="linux_getrandom"
 STATIC := RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --locked --release --target $(TRIPLE)
 
