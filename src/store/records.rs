@@ -278,7 +278,8 @@ impl StoredArtifact {
     }
 }
 
-fn id(number: u64) -> Result<JobId, Damage> {
+/// The number of a job; 0 is none.
+pub(super) fn id(number: u64) -> Result<JobId, Damage> {
     JobId::new(number).ok_or_else(|| Damage::Value("job number 0".into()))
 }
 

@@ -7,7 +7,7 @@ use super::{
     facets::Facets,
     keys::{self, Space},
     overlay::Look as _,
-    records::name,
+    records::{id, name},
 };
 use crate::domain::{JobId, Tag, Timestamp, UserName, retention::Class};
 use serde::{Deserialize, Serialize};
@@ -48,10 +48,6 @@ impl StoredGone {
     fn back(self) -> Gone {
         Gone { at: Timestamp::from_millis(self.at), why: self.why, run: self.run }
     }
-}
-
-fn id(number: u64) -> Result<JobId, Damage> {
-    JobId::new(number).ok_or_else(|| Damage::Value("job number 0".into()))
 }
 
 impl Record for ShelfRecord {

@@ -1,5 +1,5 @@
-//! Everything without scripts: each model is added to, changed and deleted from, one by one and many
-//! at once.
+//! Everything, without scripts and with them: each model is added to, changed and deleted from, one by
+//! one and many at once.
 
 use super::{
     browser::Browser,
@@ -10,7 +10,16 @@ use thirtyfour::Key;
 
 #[test]
 fn everything_is_added_changed_and_deleted_without_scripts() {
-    let Some((service, b)) = signed_in(false) else { return };
+    everything_comes_and_goes(false);
+}
+
+#[test]
+fn everything_is_added_changed_and_deleted_with_scripts() {
+    everything_comes_and_goes(true);
+}
+
+fn everything_comes_and_goes(javascript: bool) {
+    let Some((service, b)) = signed_in(javascript) else { return };
     queues_come_and_go(&b);
     groups_come_and_go(&b);
     users_come_and_go(&b);
@@ -214,10 +223,19 @@ fn sessions_and_tokens_end(b: &Browser) {
 
 #[test]
 fn many_jobs_are_pinned_tagged_and_deleted_without_scripts() {
+    many_jobs_are_acted_on(false);
+}
+
+#[test]
+fn many_jobs_are_pinned_tagged_and_deleted_with_scripts() {
+    many_jobs_are_acted_on(true);
+}
+
+fn many_jobs_are_acted_on(javascript: bool) {
     if !is_root("mic") {
         return;
     }
-    let Some((service, b)) = signed_in(false) else { return };
+    let Some((service, b)) = signed_in(javascript) else { return };
     let jobs = some_jobs(&service, 3);
     b.go("/admin/jobs");
     assert_eq!(b.count("tbody tr"), 3);

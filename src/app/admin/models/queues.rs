@@ -5,6 +5,7 @@ use super::super::{
     model::*,
     value::{Object, Value},
 };
+use super::users::groups;
 use crate::{
     app::{App, AppError},
     domain::{
@@ -383,11 +384,6 @@ fn waiting_jobs(
     let move_to = others.map(|q| q.name.to_string()).collect();
     let text = format!("{count} jobs wait in it and go to another queue first");
     Ok(Dependant { some, move_to, ..Dependant::note(text) })
-}
-
-fn groups(app: &App) -> Result<Vec<(String, String)>, AppError> {
-    let groups = app.store().groups()?.into_iter();
-    Ok(groups.map(|g| (g.name.to_string(), g.name.to_string())).collect())
 }
 
 fn runners(app: &App) -> Result<Vec<(String, String)>, AppError> {

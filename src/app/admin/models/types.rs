@@ -42,87 +42,69 @@ const COLUMNS: &[Column] = &[
 const FILTERS: &[Filter] =
     &[Filter { id: "hidden", label: "Hidden" }, Filter { id: "runners", label: "Runner" }];
 
-pub(super) static IMAGE_TYPES: Model = Model {
-    id: "types",
-    one: "image type",
-    many: "Image types",
-    about: "Output formats, as the runners declare them.",
-    section: Section::App,
-    rights: RIGHTS,
-    columns: COLUMNS,
-    filters: FILTERS,
-    search: &["id", "shown"],
-    order: ("id", false),
-    dated: false,
-    fieldsets: FIELDS,
-    actions: &[
-        Action {
-            id: "hide",
-            label: "Hide",
-            verb: Verb::ChangeTypes,
-            argument: None,
-            act: Act::Each(|w, key, _| hide(w, KnownKind::ImageType, key, true)),
-        },
-        Action {
-            id: "show",
-            label: "Offer",
-            verb: Verb::ChangeTypes,
-            argument: None,
-            act: Act::Each(|w, key, _| hide(w, KnownKind::ImageType, key, false)),
-        },
-    ],
-    source: Source::All(|app, _: &Actor| all(app, KnownKind::ImageType)),
-    edit: Some(Edit {
-        blank: |_| Object::default(),
-        load: |w, key| load(w, KnownKind::ImageType, key),
-        write: |w, key, values| write(w, KnownKind::ImageType, key, values),
-        remove: None,
-        dependants: |_, _, _| Ok(Vec::new()),
-        after: |_| {},
-    }),
-    object: "image-type",
-};
+/// Both are the same but for their words: what runners declare, and a note about each.
+macro_rules! declared {
+    ($kind:ident, $id:literal, $one:literal, $many:literal, $about:literal, $object:literal) => {
+        Model {
+            id: $id,
+            one: $one,
+            many: $many,
+            about: $about,
+            section: Section::App,
+            rights: RIGHTS,
+            columns: COLUMNS,
+            filters: FILTERS,
+            search: &["id", "shown"],
+            order: ("id", false),
+            dated: false,
+            fieldsets: FIELDS,
+            actions: &[
+                Action {
+                    id: "hide",
+                    label: "Hide",
+                    verb: Verb::ChangeTypes,
+                    argument: None,
+                    act: Act::Each(|w, key, _| hide(w, KnownKind::$kind, key, true)),
+                },
+                Action {
+                    id: "show",
+                    label: "Offer",
+                    verb: Verb::ChangeTypes,
+                    argument: None,
+                    act: Act::Each(|w, key, _| hide(w, KnownKind::$kind, key, false)),
+                },
+            ],
+            source: Source::All(|app, _: &Actor| all(app, KnownKind::$kind)),
+            edit: Some(Edit {
+                blank: |_| Object::default(),
+                load: |w, key| load(w, KnownKind::$kind, key),
+                write: |w, key, values| write(w, KnownKind::$kind, key, values),
+                remove: None,
+                dependants: |_, _, _| Ok(Vec::new()),
+                after: |_| {},
+            }),
+            object: $object,
+        }
+    };
+}
 
-pub(super) static ARCHS: Model = Model {
-    id: "archs",
-    one: "architecture",
-    many: "Architectures",
-    about: "Target architectures, as the runners declare them.",
-    section: Section::App,
-    rights: RIGHTS,
-    columns: COLUMNS,
-    filters: FILTERS,
-    search: &["id", "shown"],
-    order: ("id", false),
-    dated: false,
-    fieldsets: FIELDS,
-    actions: &[
-        Action {
-            id: "hide",
-            label: "Hide",
-            verb: Verb::ChangeTypes,
-            argument: None,
-            act: Act::Each(|w, key, _| hide(w, KnownKind::Arch, key, true)),
-        },
-        Action {
-            id: "show",
-            label: "Offer",
-            verb: Verb::ChangeTypes,
-            argument: None,
-            act: Act::Each(|w, key, _| hide(w, KnownKind::Arch, key, false)),
-        },
-    ],
-    source: Source::All(|app, _: &Actor| all(app, KnownKind::Arch)),
-    edit: Some(Edit {
-        blank: |_| Object::default(),
-        load: |w, key| load(w, KnownKind::Arch, key),
-        write: |w, key, values| write(w, KnownKind::Arch, key, values),
-        remove: None,
-        dependants: |_, _, _| Ok(Vec::new()),
-        after: |_| {},
-    }),
-    object: "arch",
-};
+pub(super) static IMAGE_TYPES: Model = declared!(
+    ImageType,
+    "types",
+    "image type",
+    "Image types",
+    "Output formats, as the runners declare them.",
+    "image-type"
+);
+
+pub(super) static ARCHS: Model = declared!(
+    Arch,
+    "archs",
+    "architecture",
+    "Architectures",
+    "Target architectures, as the runners declare them.",
+    "arch"
+);
 
 fn known(app: &App, kind: KnownKind) -> Vec<Known> {
     match kind {

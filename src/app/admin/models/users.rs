@@ -444,7 +444,8 @@ pub(super) fn some_of(model: &str, keys: &[String]) -> Vec<(String, String)> {
     keys.iter().take(NAMED).map(link).collect()
 }
 
-fn groups(app: &App) -> Result<Vec<(String, String)>, AppError> {
+/// The groups there are, as a choice.
+pub(super) fn groups(app: &App) -> Result<Vec<(String, String)>, AppError> {
     let groups = app.store().groups()?.into_iter();
     Ok(groups.map(|g| (g.name.to_string(), g.name.to_string())).collect())
 }
