@@ -51,6 +51,17 @@ pub fn skip(why: &str) {
     eprintln!("SKIPPED: {why}");
 }
 
+/// A copy of a program in `dir` that another user can start: where it was built may be shut.
+pub fn for_everybody(program: &Path, dir: &Path) -> PathBuf {
+    use std::os::unix::fs::PermissionsExt as _;
+    let copy = dir.join("for-everybody");
+    if !copy.exists() {
+        std::fs::copy(program, &copy).unwrap();
+        std::fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    copy
+}
+
 /// True for root; says what is skipped otherwise.
 pub fn is_root(what: &str) -> bool {
     let root = rustix::process::geteuid().is_root();
@@ -128,7 +139,7 @@ impl Service {
                 command
                     .args([format!("--reuid={user}"), format!("--regid={user}")])
                     .arg("--clear-groups")
-                    .arg(env!("CARGO_BIN_EXE_img"))
+                    .arg(for_everybody(Path::new(env!("CARGO_BIN_EXE_img")), self.dir.path()))
                     .stdin(Stdio::null());
                 command
             }
