@@ -57,7 +57,7 @@ pub fn for_everybody(program: &Path, dir: &Path) -> PathBuf {
     let copy = dir.join("for-everybody");
     if !copy.exists() {
         std::fs::copy(program, &copy).unwrap();
-        std::fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
+        std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).unwrap();
     }
     copy
 }
