@@ -6,9 +6,9 @@ mod hands;
 pub use builder_process::run_builder;
 
 use crate::{
-    app::{App, Chore, DiskSettings, Parts, QueueLimits, Settings, Timetable},
+    app::{App, Chore, DiskSettings, Parts, QueueLimits, Settings, Timetable, Told},
     builder::BuilderConfig,
-    config::{Config, LogFormat, Sandbox},
+    config::{Config, LogFormat},
     domain::Timestamp,
     files::DataDir,
     plugin::{Catalog, CatalogConfig, Grant, Watch},
@@ -227,7 +227,7 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
         tracing::warn!("left by the last run: {found}");
     }
     remarks.extend(swept);
-    let settings = settings(config, remarks)?;
+    let settings = settings(config, remarks, hands.sandbox())?;
     let (app, wishes) = App::new(Parts { store, data, catalog, settings })?;
     let code = app.first_start(&queue_limits(config), now())?;
     app.widen_rights(now())?;
@@ -283,7 +283,8 @@ fn builder_config(config: &Config) -> anyhow::Result<BuilderConfig> {
     // In an empty chroot there is no /proc: then builds run without the sandbox's helper.
     let own_exe = std::env::current_exe().unwrap_or_default();
     Ok(BuilderConfig {
-        sandbox: config.build.sandbox == Sandbox::Auto && !own_exe.as_os_str().is_empty(),
+        sandbox: config.build.bounds().sandbox,
+        rootless_ids: config.build.rootless_ids,
         path: config.build.path.clone(),
         own_exe,
     })
@@ -315,17 +316,15 @@ fn disk_settings(config: &Config) -> anyhow::Result<DiskSettings> {
     })
 }
 
-fn settings(config: &Config, swept: Vec<String>) -> anyhow::Result<Settings> {
+fn settings(config: &Config, swept: Vec<String>, sandbox: Told) -> anyhow::Result<Settings> {
     Ok(Settings {
         definition_limit: config.limits.definition.get(),
         session_idle: config.sessions.idle.get(),
         session_absolute: config.sessions.absolute.get(),
         first_login: config.sessions.first_login.get(),
         hosts: config.server.hosts.clone(),
-        sandbox: match config.build.sandbox {
-            Sandbox::Auto => "own namespaces where the system allows them".into(),
-            Sandbox::Off => "off".into(),
-        },
+        sandbox,
+        bounds: config.build.bounds(),
         slots: config.build.slots,
         disk: disk_settings(config)?,
         started: now(),

@@ -244,7 +244,8 @@ fn another_version_is_said_in_a_sentence() {
     let socket = liar.socket.clone();
     let starting = std::thread::spawn(move || Service::with_config(&text(&socket, "")));
     let mut hello = Vec::new();
-    FromBuilder::Hello { program: "9.9.9".into(), running: 0 }.encode(&mut hello).unwrap();
+    let (program, sandbox) = ("9.9.9".into(), String::new());
+    FromBuilder::Hello { program, sandbox, running: 0 }.encode(&mut hello).unwrap();
     hello[9] = 99;
     let mut first = liar.meet();
     first.send(&hello);

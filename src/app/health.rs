@@ -189,7 +189,7 @@ impl App {
         let settings = self.settings();
         let mut facts = vec![
             ("Slots", self.live().slots.to_string(), false),
-            ("Sandbox", settings.sandbox.clone(), false),
+            ("Sandbox", settings.sandbox.ask(), false),
             self.builder_fact(now),
             ("Building", of(StateKind::Building), false),
             ("Waiting", of(StateKind::Queued), false),

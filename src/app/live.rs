@@ -14,7 +14,7 @@ pub use spec::{SETTINGS, SettingKind, SettingSpec};
 use super::{App, AppError, Change, Problem, Settings, Wish};
 use crate::{
     domain::{
-        Queue, User, UserQuota,
+        Bounds, Queue, User, UserQuota,
         admission::{Quota, Quotas, Thresholds},
         retention::{Lifetime, Policy},
     },
@@ -47,6 +47,8 @@ pub struct LiveSettings {
     pub definition_limit: u64,
     /// Jobs that may build at once, over all queues.
     pub slots: u32,
+    /// What a build may use, where its queue has no numbers of its own.
+    pub bounds: Bounds,
     /// When jobs wait for the volume.
     pub thresholds: Thresholds,
     /// Bytes a job is taken to need if nothing else tells.
@@ -95,6 +97,7 @@ impl LiveSettings {
             session_absolute: values.session_absolute,
             definition_limit: values.definition_limit,
             slots: values.slots,
+            bounds: values.bounds,
             thresholds,
             unknown_need: values.unknown_need,
         }

@@ -6,12 +6,13 @@ use super::{
 };
 use crate::{
     accounts::{Hasher, Throttle},
-    domain::{Actor, Timestamp, UserName, Verbs, retention::Policy},
+    domain::{Actor, Bounds, Timestamp, UserName, Verbs, retention::Policy},
     files::DataDir,
     plugin::Catalog,
     store::Store,
 };
 use std::{
+    fmt,
     net::IpAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -20,6 +21,28 @@ use tokio::sync::mpsc;
 
 /// The name under which somebody on the box itself acts through the local socket.
 pub const CONSOLE: &str = "console";
+
+/// A sentence that is found out when somebody asks.
+#[derive(Clone)]
+pub struct Told(Arc<dyn Fn() -> String + Send + Sync>);
+
+impl Told {
+    /// One that `ask` finds out.
+    pub fn new(ask: impl Fn() -> String + Send + Sync + 'static) -> Self {
+        Self(Arc::new(ask))
+    }
+
+    /// The sentence as it is now.
+    pub fn ask(&self) -> String {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Told {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Told")
+    }
+}
 
 /// What of the configuration the appliance itself needs, as it is given. What may change while the
 /// service runs is asked of [`App::live`] instead.
@@ -35,8 +58,10 @@ pub struct Settings {
     pub first_login: Duration,
     /// Host names it answers to, besides the sites in the store.
     pub hosts: Vec<String>,
-    /// Whether builds are confined, for the health page.
-    pub sandbox: String,
+    /// What confines builds, for the health page. Asking may take a moment.
+    pub sandbox: Told,
+    /// What a build may use.
+    pub bounds: Bounds,
     /// Jobs that may build at once, for the health page.
     pub slots: u32,
     /// What decides which jobs may start.

@@ -243,6 +243,8 @@ pub struct Live {
     pub expected_end: Option<Timestamp>,
     /// Bytes the build directory holds now.
     pub disk: u64,
+    /// What else it has used so far.
+    pub used: crate::domain::Used,
     /// What confines the build.
     pub sandbox: Option<String>,
     /// A stop was asked for and is under way.

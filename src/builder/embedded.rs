@@ -5,17 +5,18 @@
 //! threads, and it needs no runtime.
 
 use super::{
+    cgroup::Groups,
     job::Task,
     leftovers::{self, Candidates},
     outbox::Outbox,
     planner::{self, Source},
     protocol::{Event, Finished, Order, Outcome, StopReason},
-    sandbox::{self, Confinement, Reach},
+    sandbox::{self, Reach},
     stop::Stop,
     workspace,
 };
 use crate::{
-    domain::Cause,
+    domain::{Cause, Sandbox},
     files::{Crew, DataDir, Freed},
     plugin::Catalog,
 };
@@ -33,8 +34,10 @@ const EVENTS: usize = 32;
 /// How builds run on this box.
 #[derive(Clone, Debug)]
 pub struct BuilderConfig {
-    /// `namespaces` (default when allowed) or `off`.
-    pub sandbox: bool,
+    /// How steps are kept apart at least; an order can only make it stricter.
+    pub sandbox: Sandbox,
+    /// The first of the 65,536 ids of the box that rootless builds of a root builder have.
+    pub rootless_ids: u32,
     /// Directories in which granted programs are looked up, in order.
     pub path: Vec<PathBuf>,
     /// This program, for starting the sandbox shim.
@@ -47,8 +50,9 @@ pub struct Builder {
     data: Arc<DataDir>,
     source: Source,
     config: Arc<BuilderConfig>,
-    /// Found out at the first build.
-    reach: Arc<OnceLock<Reach>>,
+    /// What the box allows of each sandbox; found out at the first build that wants it.
+    reach: Arc<[OnceLock<Result<Reach, String>>; 3]>,
+    groups: Arc<OnceLock<Result<Groups, String>>>,
     crew: Arc<Crew>,
 }
 
@@ -86,23 +90,42 @@ impl Builder {
             source,
             config: Arc::new(config),
             reach: Arc::default(),
+            groups: Arc::default(),
             crew: Crew::new("build"),
         }
     }
 
-    /// What confines the steps of builds on this box, for people. Found out by trying, once.
+    /// What confines the steps of builds on this box where nothing stricter is asked for, and what
+    /// holds their limits, for people. Found out by trying, once.
     pub fn sandbox(&self) -> String {
-        self.reach().sentence(&[])
+        let confined = match self.reach(self.config.sandbox) {
+            Ok(reach) => reach.sentence(&[]),
+            Err(why) => why,
+        };
+        match self.groups(self.config.sandbox) {
+            Ok(groups) => format!("{confined}; {}", groups.words()),
+            Err(why) => format!("{confined}; no control groups: {why}"),
+        }
     }
 
-    fn reach(&self) -> &Reach {
-        self.reach.get_or_init(|| {
-            if self.config.sandbox {
-                sandbox::probe(&self.config.own_exe)
-            } else {
-                Reach { best: Confinement::Off, why: Some("switched off".into()) }
-            }
-        })
+    fn reach(&self, wanted: Sandbox) -> Result<Reach, String> {
+        let BuilderConfig { own_exe, rootless_ids, .. } = &*self.config;
+        let probe = || sandbox::probe(own_exe, wanted, *rootless_ids);
+        let [off, auto, rootless] = &*self.reach;
+        let known = match wanted {
+            Sandbox::Off => off,
+            Sandbox::Auto => auto,
+            Sandbox::Rootless => rootless,
+        };
+        known.get_or_init(probe).clone()
+    }
+
+    /// Without the shim a tool would be in its group too late.
+    fn groups(&self, wanted: Sandbox) -> Result<Groups, String> {
+        if wanted == Sandbox::Off {
+            return Err("switched off".into());
+        }
+        self.groups.get_or_init(|| Groups::find(&self.data)).clone()
     }
 
     /// Begins to carry out `order`. Everything that goes wrong arrives as `Finished`.
@@ -118,8 +141,16 @@ impl Builder {
         Build { events: receiver, stop }
     }
 
-    fn run(&self, order: Order, events: mpsc::Sender<Event>, stopped: mpsc::Receiver<StopReason>) {
+    fn run(
+        &self,
+        mut order: Order,
+        events: mpsc::Sender<Event>,
+        stopped: mpsc::Receiver<StopReason>,
+    ) {
         let job = order.job;
+        let bounds = &mut order.limits.bounds;
+        bounds.sandbox = bounds.sandbox.max(self.config.sandbox);
+        let wanted = bounds.sandbox;
         let last = Outbox::new(events.clone());
         let outbox = Outbox::new(events);
         let work = || -> io::Result<(Outbox, Finished)> {
@@ -128,7 +159,8 @@ impl Builder {
                 data: Arc::clone(&self.data),
                 source: Arc::clone(&self.source),
                 config: Arc::clone(&self.config),
-                reach: self.reach().clone(),
+                reach: self.reach(wanted),
+                groups: self.groups(wanted),
                 order,
             };
             Ok(task.run(outbox, stop))
@@ -165,6 +197,11 @@ impl Builder {
     pub fn sweep_builds(&self) -> Vec<String> {
         let mut freed = Freed::default();
         let build = self.data.root().join("build");
+        if let Ok(groups) = self.groups(Sandbox::Auto.max(self.config.sandbox)) {
+            let (found, residual) = groups.sweep();
+            freed.found.extend(found);
+            freed.residual.extend(residual);
+        }
         leftovers::end_processes(&build, &Candidates::All, &mut freed);
         match self.data.build().names(usize::MAX) {
             Ok(names) => {

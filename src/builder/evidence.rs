@@ -93,6 +93,8 @@ pub(super) enum Kills {
 /// What a later count says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Memory {
+    /// The build had more than it may, and a process of it was killed.
+    OverLimit,
     /// A build, or something else of the service, was killed.
     Ran,
     /// Somebody on the box was killed.

@@ -1,9 +1,10 @@
 //! One build from its order to its end.
 
 use super::{
+    cgroup::{Group, Groups},
     collect::{self, CollectError},
     embedded::BuilderConfig,
-    evidence::{Kills, Room},
+    evidence::Room,
     input,
     leftovers::{self, Candidates, MARK},
     lines::{Line, last_lines},
@@ -13,14 +14,14 @@ use super::{
     planner::{Planner, Source},
     process::{End, Tool},
     protocol::{Event, Finished, Order, Outcome, StagedArtifact, VERSION},
-    sandbox::{Confinement, Inner, Outer, Reach},
+    sandbox::{self, Confinement, Inner, Outer, Reach},
     stop::Stop,
     verdict::{self, Facts},
     watch::{Watch, Why},
     workspace::{self, Workspace},
 };
 use crate::{
-    domain::{Cause, Failure},
+    domain::{Cause, Failure, Sandbox, Used},
     files::{DataDir, FilesError, Freed},
     plugin::{api, plugin_request, shown_command},
 };
@@ -44,6 +45,7 @@ const PASSED_ON: [&str; 10] = [
     "ALL_PROXY",
 ];
 /// Parts of the data directory that no tool has to see.
+const ADMIT: &str = "tell the administrator of the box, or choose another queue";
 const HIDDEN: [&str; 5] = ["db", "jobs", "trash", "backup", "plugins"];
 
 /// What a build works with.
@@ -51,8 +53,31 @@ pub(super) struct Task {
     pub(super) data: Arc<DataDir>,
     pub(super) source: Source,
     pub(super) config: Arc<BuilderConfig>,
-    pub(super) reach: Reach,
+    /// What confines the steps, or why they cannot be confined as they are to be.
+    pub(super) reach: Result<Reach, String>,
+    /// Where the job's control group is made, or why it has none.
+    pub(super) groups: Result<Groups, String>,
     pub(super) order: Order,
+}
+
+/// Only with the kernel's own namespaces: inside a user namespace a mount cannot always be made
+/// read-only, and what is mounted belongs to somebody else.
+fn mounts_input(reach: &Reach, step: &api::Step) -> bool {
+    reach.for_step(&step.privileges) == Confinement::Full
+}
+
+/// For people: what a build used.
+fn shown(used: &Used) -> Option<String> {
+    (!used.is_nothing()).then(|| {
+        let seconds = used.cpu.as_secs_f64();
+        let mut words = format!("used {seconds:.1} s of the processors");
+        for (bytes, what) in [(used.memory, "memory at most"), (used.written, "written to disks")] {
+            if bytes > 0 {
+                words.push_str(&format!(", {} MiB {what}", bytes.div_ceil(1 << 20)));
+            }
+        }
+        words
+    })
 }
 
 /// Where a failure of the preparation comes from.
@@ -83,6 +108,9 @@ struct Course<'a> {
     request: api::Request,
     workspace: &'a Workspace,
     programs: HashMap<String, PathBuf>,
+    reach: &'a Reach,
+    /// What confines the steps, for people.
+    sandbox: String,
 }
 
 impl Task {
@@ -96,8 +124,13 @@ impl Task {
         let cap = Cap::of(self.order.limits.log);
         let mut pipeline = Pipeline::new(log, masker, outbox, cap);
         let first = leftovers::newest_process();
-        let mut end = self.carry_out(&mut pipeline, &mut stop);
-        let freed = self.clean(first, &mut end);
+        let group = self.groups.as_ref().map_err(Clone::clone);
+        let group = group.and_then(|groups| groups.make(self.order.job, &self.order.limits.bounds));
+        let mut end = self.carry_out(&mut pipeline, &mut stop, group.as_ref());
+        let freed = self.clean(first, group.ok().as_ref(), &mut end);
+        if let Some(used) = shown(&end.used) {
+            pipeline.remark(&used);
+        }
         for found in &freed.found {
             pipeline.remark(found);
         }
@@ -124,8 +157,13 @@ impl Task {
     }
 
     /// Frees what is left and removes the build directory.
-    fn clean(&self, first: Option<i32>, end: &mut Finished) -> Freed {
+    fn clean(&self, first: Option<i32>, group: Option<&Group>, end: &mut Finished) -> Freed {
         let mut freed = Freed::default();
+        if let Some(group) = group {
+            end.used = group.used();
+            // Before anything is looked for: nobody in it can start anybody any more.
+            freed.residual.extend(group.end().err());
+        }
         let name = self.order.job.dir_name();
         let path = self.data.root().join("build").join(&name);
         let candidates = first.map_or(Candidates::All, Candidates::Since);
@@ -135,7 +173,12 @@ impl Task {
         freed
     }
 
-    fn carry_out(&self, pipeline: &mut Pipeline, stop: &mut Stop) -> Finished {
+    fn carry_out(
+        &self,
+        pipeline: &mut Pipeline,
+        stop: &mut Stop,
+        group: Result<&Group, &String>,
+    ) -> Finished {
         let name = self.order.job.dir_name();
         // What a build of the same job left behind when its process died.
         if self.data.build().look(name.as_ref()).is_ok() {
@@ -144,13 +187,19 @@ impl Task {
             leftovers::end_processes(&path, &Candidates::All, &mut freed);
             workspace::clear(&self.data, &name, &mut freed);
         }
-        let made = Workspace::make(&self.data, self.order.job, &self.order.runner);
+        let reach = match &self.reach {
+            Ok(reach) => reach,
+            Err(why) => return finished(Outcome::Failed(verdict::failed(Cause::Box, why, ADMIT))),
+        };
+        let owner = (reach.best == Confinement::Rootless).then_some(self.config.rootless_ids);
+        let made = Workspace::make(&self.data, self.order.job, &self.order.runner, owner);
         let workspace = match made {
             Ok(workspace) => workspace,
             Err(e) => return finished(Outcome::Failed(files_failed(e))),
         };
-        let mut watch = Watch::new(pipeline, stop, &self.order.limits, &workspace.root);
-        let outcome = match self.prepare(&workspace, &mut watch) {
+        let limits = &self.order.limits;
+        let mut watch = Watch::new(pipeline, stop, limits, &workspace.root, group.ok());
+        let outcome = match self.prepare(&workspace, reach, group.err(), &mut watch) {
             Ok((course, plan)) => course.follow(&plan, &mut watch),
             Err(Refused::Failed(failure)) => Err(Outcome::Failed(failure)),
             Err(Refused::Stopped(why)) => {
@@ -172,6 +221,8 @@ impl Task {
     fn prepare<'a>(
         &'a self,
         workspace: &'a Workspace,
+        reach: &'a Reach,
+        ungrouped: Option<&String>,
         watch: &mut Watch<'_>,
     ) -> Result<(Course<'a>, api::BuildPlan), Refused> {
         let order = &self.order;
@@ -189,13 +240,23 @@ impl Task {
         };
         let request = plugin_request(order.job, &order.request, inputs, layout);
         let plan = plan(&*planner, &request)?;
+        if order.limits.bounds.sandbox == Sandbox::Rootless
+            && let Some(step) = sandbox::needs_root(&plan.steps)
+        {
+            let said = format!(
+                "`{}` has to be root on the box, and builds here are rootless",
+                step.program
+            );
+            return Err(verdict::failed(Cause::Definition, said, "choose another queue").into());
+        }
         let secrets = self.secrets(&plan.steps);
         watch.pipeline.mask_with(Masker::new(secrets));
-        let course =
-            Course { task: self, planner, request, workspace, programs: self.programs(&plan)? };
+        let programs = self.programs(&plan)?;
+        let sandbox = self.sandbox(reach, &plan.steps, ungrouped);
+        let course = Course { task: self, planner, request, workspace, programs, reach, sandbox };
         workspace.write(&plan.files).map_err(|e| verdict::failed(Cause::Runner, e, ""))?;
         if let Some(job) = order.request.input_job {
-            let mounted = plan.steps.iter().all(|step| self.mounts_input(step));
+            let mounted = plan.steps.iter().all(|step| mounts_input(reach, step));
             input::provide(&self.data, job, &workspace.root, mounted).map_err(box_failed)?;
         }
         if watch.check() {
@@ -204,10 +265,15 @@ impl Task {
         Ok((course, plan))
     }
 
-    /// Only with the kernel's own namespaces: inside a user namespace a mount cannot always be
-    /// made read-only.
-    fn mounts_input(&self, step: &api::Step) -> bool {
-        self.reach.for_step(&step.privileges) == Confinement::Full
+    /// For people: what confines these steps, and what holds their limits.
+    fn sandbox(&self, reach: &Reach, steps: &[api::Step], ungrouped: Option<&String>) -> String {
+        let confined = reach.sentence(steps);
+        match (&self.groups, ungrouped) {
+            (Ok(groups), None) => format!("{confined}; {}", groups.words()),
+            (Ok(_) | Err(_), Some(why)) | (Err(why), None) => {
+                format!("{confined}; no control group: {why}")
+            }
+        }
     }
 
     /// Where each program of the plan is, before anything runs.
@@ -317,10 +383,9 @@ impl Course<'_> {
         let pipeline = &mut *watch.pipeline;
         let commands: Vec<_> =
             plan.steps.iter().map(|step| pipeline.masked(&shown_command(step))).collect();
-        let sandbox = self.task.reach.sentence(&plan.steps);
         let at = super::clock::now();
-        pipeline.outbox.put(Event::Started { commands, sandbox: sandbox.clone(), at });
-        pipeline.remark(&format!("sandbox: {sandbox}"));
+        pipeline.outbox.put(Event::Started { commands, sandbox: self.sandbox.clone(), at });
+        pipeline.remark(&format!("sandbox: {}", self.sandbox));
         match self.planner.observer(&self.request) {
             Ok(observer) => pipeline.observe_with(observer),
             Err(e) => pipeline.remark(&format!("{e}: phases and progress are not shown")),
@@ -330,8 +395,8 @@ impl Course<'_> {
     fn step(&self, step: &api::Step, watch: &mut Watch<'_>) -> End {
         watch.pipeline.remark(&format!("{}: {}", step.name, shown_command(step)));
         watch.program = Some(step.program.clone());
-        let confinement = self.task.reach.for_step(&step.privileges);
-        let end = match self.start(step, confinement) {
+        let confinement = self.reach.for_step(&step.privileges);
+        let end = match self.start(step, confinement, watch.group) {
             Ok((tool, output)) => watch.run(tool, output),
             Err(e) => End::Failed(e),
         };
@@ -347,23 +412,27 @@ impl Course<'_> {
         &self,
         step: &api::Step,
         confinement: Confinement,
+        group: Option<&Group>,
     ) -> Result<(Tool, std::fs::File), String> {
         let network = step.privileges.contains(&api::Privilege::Network);
-        let outer = Outer { confinement, network };
+        let config = &self.task.config;
+        let outer = Outer { confinement, network, ids: config.rootless_ids };
         let inner = self.inner(step, confinement)?;
-        Tool::start(&self.task.config.own_exe, &outer, &inner).map_err(|e| e.to_string())
+        Tool::start(&config.own_exe, &outer, &inner, group).map_err(|e| e.to_string())
     }
 
     fn inner(&self, step: &api::Step, confinement: Confinement) -> Result<Inner, String> {
         let task = self.task;
         let input = task.order.request.input_job.filter(|_| {
-            task.data.build().open_dir(task.order.job.dir_name()).is_ok() && task.mounts_input(step)
+            task.data.build().open_dir(task.order.job.dir_name()).is_ok()
+                && mounts_input(self.reach, step)
         });
         let inputs = input
             .map_or_else(Vec::new, |job| input::mounts(&task.data, job, &self.workspace.layout));
         let root = task.data.root();
         let shared_tmp = root.starts_with("/tmp") || root.starts_with("/var/tmp");
-        let hide = if confinement.has_mounts() {
+        let rootless = confinement == Confinement::Rootless;
+        let hide = if confinement.has_mounts() && !rootless {
             HIDDEN.map(|part| root.join(part)).to_vec()
         } else {
             Vec::new()
@@ -379,6 +448,7 @@ impl Course<'_> {
             // A data directory below /tmp would be covered by it.
             tmp: (!shared_tmp).then(|| self.workspace.tmp()),
             hide,
+            mask: rootless.then(|| self.workspace.mask(&task.data)),
         })
     }
 
@@ -411,7 +481,9 @@ impl Course<'_> {
         let facts = Facts {
             program: &step.program,
             end,
-            memory: watch.kills.until(Kills::now()),
+            memory: watch.memory(),
+            met_tasks: watch.met_tasks(),
+            bounds: &self.task.order.limits.bounds,
             room: Room::of(watch.root),
             complained: watch.complaints.least(),
             lines: &lines,

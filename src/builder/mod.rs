@@ -2,6 +2,7 @@
 //! users or HTTP.
 #![warn(missing_docs)]
 
+mod cgroup;
 mod clock;
 mod collect;
 mod desk;

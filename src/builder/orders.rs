@@ -65,6 +65,9 @@ fn limits(limits: &Limits) -> Result<(), String> {
     if limits.total.is_zero() || limits.silence.is_zero() {
         return Err("a time limit of nothing".into());
     }
+    if let Some(wrong) = limits.bounds.wrong() {
+        return Err(wrong.to_string());
+    }
     if limits.log > LOG {
         return Err(format!("a log of {} bytes, and the most is {LOG}", limits.log));
     }
@@ -83,7 +86,7 @@ fn unbuilt(data: &DataDir, order: &Order) -> Result<(), String> {
 mod tests {
     use super::*;
     use crate::{
-        domain::{Arch, ImageTypeId, JobId, JobName, RunnerId},
+        domain::{Arch, Bounds, ImageTypeId, JobId, JobName, RunnerId},
         plugin::Ask,
     };
 
@@ -108,6 +111,7 @@ mod tests {
                 silence: Duration::from_secs(60),
                 grace: [Duration::from_secs(1); 2],
                 log: 64 << 20,
+                bounds: Bounds::default(),
             },
         })
     }
@@ -144,7 +148,8 @@ mod tests {
             check(&data, ordered).map(drop)
         };
         assert_eq!(with(|_| {}), Ok(()));
-        let changes: [fn(&mut Order); 5] = [
+        let changes: [fn(&mut Order); 6] = [
+            |o| o.limits.bounds.cpu_weight = 0,
             |o| o.version = 9,
             |o| o.limits.total = Duration::MAX,
             |o| o.limits.silence = Duration::ZERO,

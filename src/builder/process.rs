@@ -1,7 +1,8 @@
 //! Starting a tool, with or without the shim between, and signalling it.
 
 use super::{
-    sandbox::{Confinement, Inner, Outer},
+    cgroup::Group,
+    sandbox::{Confinement, IDS, Inner, Outer},
     shim,
 };
 use rustix::{
@@ -11,7 +12,7 @@ use rustix::{
 };
 use std::{
     fs::File,
-    io::{self, Read},
+    io::{self, Read, Write as _},
     os::unix::process::ExitStatusExt,
     os::{
         fd::{AsFd, BorrowedFd, OwnedFd},
@@ -49,6 +50,10 @@ pub(super) struct Tool {
     confined: bool,
     killed: bool,
     report: Option<End>,
+    /// The first of the ids a rootless tool gets, until it has them.
+    ids: Option<u32>,
+    /// It has asked for them.
+    asks_ids: bool,
 }
 
 fn pid_of(child: &Child) -> Option<Pid> {
@@ -56,8 +61,14 @@ fn pid_of(child: &Child) -> Option<Pid> {
 }
 
 impl Tool {
-    /// Starts it. The file gives what it prints, without blocking.
-    pub(super) fn start(own_exe: &Path, outer: &Outer, inner: &Inner) -> io::Result<(Self, File)> {
+    /// Starts it in a control group, if there is one. The file gives what it prints, without
+    /// blocking.
+    pub(super) fn start(
+        own_exe: &Path,
+        outer: &Outer,
+        inner: &Inner,
+        group: Option<&Group>,
+    ) -> io::Result<(Self, File)> {
         let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
         // A user over the pipe quota gets the ordinary size.
         let _ = fcntl_setpipe_size(&reader, PIPE);
@@ -65,7 +76,7 @@ impl Tool {
         let tool = if outer.confinement == Confinement::Off {
             Self::plain(inner, writer)?
         } else {
-            Self::confined(own_exe, outer, inner, writer.into())?
+            Self::confined(own_exe, outer, inner, writer.into(), group)?
         };
         Ok((tool, File::from(reader)))
     }
@@ -88,7 +99,13 @@ impl Tool {
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is where the sandbox is started")]
-    fn confined(own_exe: &Path, outer: &Outer, inner: &Inner, output: Output) -> io::Result<Self> {
+    fn confined(
+        own_exe: &Path,
+        outer: &Outer,
+        inner: &Inner,
+        output: Output,
+        group: Option<&Group>,
+    ) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         let mut command = Command::new(own_exe);
         command
@@ -101,7 +118,12 @@ impl Tool {
         // The command holds the other ends, which must close for the end to be seen.
         drop(command);
         let mut tool = Self::over(child, Some(ours), None)?;
-        if let Err(e) = tool.brief(outer, inner) {
+        tool.ids = (outer.confinement == Confinement::Rootless).then_some(outer.ids);
+        // Before it is told anything: so whatever it starts is in there too.
+        let grouped = group.map_or(Ok(()), |group| group.add(tool.child.id()));
+        let no_group =
+            |e: io::Error| io::Error::other(format!("it cannot be put in its control group: {e}"));
+        if let Err(e) = grouped.map_err(no_group).and_then(|()| tool.brief(outer, inner)) {
             tool.kill();
             let _ = tool.child.wait();
             return Err(e);
@@ -139,12 +161,18 @@ impl Tool {
             confined,
             killed: false,
             report: None,
+            ids: None,
+            asks_ids: false,
         })
     }
 
     /// Makes the surroundings of a confinement without running anything in them.
-    pub(super) fn try_out(own_exe: &Path, confinement: Confinement) -> Result<(), String> {
-        let outer = Outer { confinement, network: false };
+    pub(super) fn try_out(
+        own_exe: &Path,
+        confinement: Confinement,
+        ids: u32,
+    ) -> Result<(), String> {
+        let outer = Outer { confinement, network: false, ids };
         let inner = Inner {
             confinement,
             program: Default::default(),
@@ -155,18 +183,34 @@ impl Tool {
             inputs: Vec::new(),
             tmp: None,
             hide: Vec::new(),
+            mask: None,
         };
-        let mut tool = Self::confined(own_exe, &outer, &inner, Output::Null)
+        let mut tool = Self::confined(own_exe, &outer, &inner, Output::Null, None)
             .map_err(|e| format!("cannot start {}: {e}", own_exe.display()))?;
-        let timeout = Timespec { tv_sec: TRY_SECONDS, tv_nsec: 0 };
-        let ended = poll(&mut [PollFd::new(&tool.ended, PollFlags::IN)], Some(&timeout));
-        if ended != Ok(1) {
+        if !tool.ends_soon() {
             tool.kill();
         }
         match tool.finish() {
             End::Exit(0) => Ok(()),
             End::Failed(reason) => Err(reason),
             End::Exit(_) | End::Signal(_) => Err("the sandbox does not answer".into()),
+        }
+    }
+
+    /// Hears it out until it has ended. False if that takes too long.
+    fn ends_soon(&mut self) -> bool {
+        loop {
+            let timeout = Timespec { tv_sec: TRY_SECONDS, tv_nsec: 0 };
+            let mut fds = vec![PollFd::new(&self.ended, PollFlags::IN)];
+            fds.extend(self.control.as_ref().map(|control| PollFd::new(control, PollFlags::IN)));
+            if !matches!(poll(&mut fds, Some(&timeout)), Ok(1..)) {
+                return false;
+            }
+            let ended = fds.first().is_some_and(|fd| !fd.revents().is_empty());
+            self.hear();
+            if ended {
+                return true;
+            }
         }
     }
 
@@ -192,12 +236,16 @@ impl Tool {
                 Err(e) => break e.kind() == io::ErrorKind::WouldBlock,
             }
         };
+        if open {
+            self.control = Some(control);
+        }
         while let Some(end) = memchr::memchr(b'\n', &self.heard) {
             let line: Vec<u8> = self.heard.drain(..=end).collect();
             self.note(String::from_utf8_lossy(&line).trim_end());
         }
-        if open {
-            self.control = Some(control);
+        if let Err(e) = self.give_ids() {
+            self.report = Some(End::Failed(format!("it cannot be given its ids: {e}")));
+            self.kill();
         }
     }
 
@@ -206,12 +254,25 @@ impl Tool {
         let number = || rest.parse::<i32>().ok();
         match word {
             "pid" => self.group = number().and_then(Pid::from_raw),
+            "user" => self.asks_ids = true,
             "started" => self.running = true,
             "exit" => self.report = number().map(End::Exit),
             "signal" => self.report = number().map(End::Signal),
             "error" => self.report = Some(End::Failed(rest.to_owned())),
             _ => {}
         }
+    }
+
+    /// Says which ids of the box a rootless tool's ids stand for, once it waits for that.
+    fn give_ids(&mut self) -> io::Result<()> {
+        let (true, Some(init)) = (self.asks_ids, self.group) else { return Ok(()) };
+        let Some(first) = self.ids.take() else { return Ok(()) };
+        let map = format!("0 {first} {IDS}\n");
+        for file in ["uid_map", "gid_map"] {
+            let path = format!("/proc/{}/{file}", init.as_raw_nonzero());
+            File::options().write(true).open(path)?.write_all(map.as_bytes())?;
+        }
+        self.control.as_ref().map_or(Ok(()), |mut control| control.write_all(b"g"))
     }
 
     /// True once the tool itself can hear signals.

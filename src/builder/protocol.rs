@@ -2,14 +2,14 @@
 //! process, behind a unix socket or on another box. Plain data, versioned, a closed set of verbs.
 
 use crate::{
-    domain::{Cause, Failure, JobId, Role, RunnerId, Timestamp},
+    domain::{Bounds, Cause, Failure, JobId, Role, RunnerId, Timestamp, Used},
     plugin::Ask,
 };
 use bytes::Bytes;
 use std::time::Duration;
 
 /// Version of these messages. A builder refuses an order of another version.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// "Build this job."
 #[derive(Clone, Debug)]
@@ -39,6 +39,8 @@ pub struct Limits {
     pub grace: [Duration; 2],
     /// Bytes of its log that are kept: the beginning, and a little of the end.
     pub log: u64,
+    /// What it may use of the box.
+    pub bounds: Bounds,
 }
 
 /// Why a build is stopped from outside.
@@ -101,10 +103,12 @@ pub enum Event {
         /// The log line, counted from 1.
         line: u64,
     },
-    /// Bytes the build directory holds now.
+    /// What the build uses.
     Usage {
-        /// Allocated bytes.
+        /// Allocated bytes in its directory now.
         disk: u64,
+        /// What else it has used so far.
+        used: Used,
     },
     /// The end.
     Finished(Finished),
@@ -132,6 +136,8 @@ pub struct Standing {
     pub log: (u64, u64),
     /// Bytes the build directory holds.
     pub disk: u64,
+    /// What else it has used so far.
+    pub used: Used,
     /// Why it is being stopped, if it is.
     pub stopping: Option<StopReason>,
     /// The end, once there is one.
@@ -154,6 +160,7 @@ impl Standing {
             progress: None,
             log: (0, 0),
             disk: 0,
+            used: Used::default(),
             stopping: None,
             finished: None,
         }
@@ -181,7 +188,7 @@ impl Standing {
             Event::Progress { done, total, unit } => {
                 self.progress = Some((*done, *total, unit.clone()));
             }
-            Event::Usage { disk } => self.disk = *disk,
+            Event::Usage { disk, used } => (self.disk, self.used) = (*disk, *used),
             // It is in the log.
             Event::Diagnostic { .. } => {}
             Event::Finished(finished) => self.finished = Some(finished.clone()),
@@ -200,6 +207,8 @@ pub struct Finished {
     pub residual: Vec<String>,
     /// Most bytes the build directory held.
     pub peak_disk: u64,
+    /// What else it used.
+    pub used: Used,
 }
 
 /// The verdict on a build.
@@ -231,7 +240,13 @@ pub struct StagedArtifact {
 impl Finished {
     /// An end without anything made or left.
     pub fn plain(outcome: Outcome) -> Self {
-        Self { outcome, artifacts: Vec::new(), residual: Vec::new(), peak_disk: 0 }
+        Self {
+            outcome,
+            artifacts: Vec::new(),
+            residual: Vec::new(),
+            peak_disk: 0,
+            used: Used::default(),
+        }
     }
 }
 

@@ -3,12 +3,13 @@
 //! | confinement | when |
 //! |---|---|
 //! | full | namespaces of the kernel's, as root |
+//! | rootless | the same, and the tool is root only inside a user namespace of its own |
 //! | user | the same inside a user namespace, for a service without root |
 //! | group | a process group and a subreaper, where no namespace is to be had or a tool needs the outer one |
 //! | off | a process group only |
 
 use super::process::Tool;
-use crate::plugin::api;
+use crate::{domain::Sandbox, plugin::api};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
 
@@ -17,6 +18,8 @@ use std::path::{Path, PathBuf};
 pub(super) enum Confinement {
     /// Mount, PID, IPC, UTS (and network) namespaces.
     Full,
+    /// The same, made by root for a tool that is root only inside a user namespace.
+    Rootless,
     /// The same below a user namespace.
     User,
     /// Process group with a subreaper that dies with the server.
@@ -38,6 +41,21 @@ pub(super) struct Outer {
     pub(super) confinement: Confinement,
     /// False: a network namespace of its own, with nothing in it.
     pub(super) network: bool,
+    /// The first of the [`IDS`] ids of the box that the tool's ids stand for; only for
+    /// [`Confinement::Rootless`].
+    pub(super) ids: u32,
+}
+
+/// How many ids a rootless tool has: what a Debian or Fedora in an image needs.
+pub(super) const IDS: u32 = 65_536;
+
+/// A directory of which a tool sees only a part.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Mask {
+    /// Covered by something empty.
+    pub(super) place: PathBuf,
+    /// What is there all the same: source, place below the covered directory.
+    pub(super) keep: Vec<(PathBuf, PathBuf)>,
 }
 
 /// Second message to the shim: the tool and its surroundings.
@@ -56,6 +74,8 @@ pub(super) struct Inner {
     pub(super) tmp: Option<PathBuf>,
     /// Covered by something empty.
     pub(super) hide: Vec<PathBuf>,
+    /// See [`Mask`].
+    pub(super) mask: Option<Mask>,
 }
 
 impl Confinement {
@@ -63,6 +83,9 @@ impl Confinement {
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Full => "own mount, PID, IPC and UTS namespaces",
+            Self::Rootless => {
+                "root only inside a user namespace, own mount, PID, IPC and UTS namespaces"
+            }
             Self::User => "own user, mount, PID, IPC and UTS namespaces",
             Self::Group => "a process group that ends with the service, no namespaces",
             Self::Off => "none: a process group only",
@@ -70,7 +93,7 @@ impl Confinement {
     }
 
     pub(super) fn has_mounts(self) -> bool {
-        matches!(self, Self::Full | Self::User)
+        matches!(self, Self::Full | Self::Rootless | Self::User)
     }
 }
 
@@ -107,8 +130,37 @@ impl Reach {
     }
 }
 
-/// Finds out what this box allows by trying it.
-pub(super) fn probe(own_exe: &Path) -> Reach {
+/// The first step that cannot do without root on the box.
+pub(super) fn needs_root(steps: &[api::Step]) -> Option<&api::Step> {
+    use api::Privilege::{Kvm, LoopDevices, Network, Root, UserNamespaces};
+    let needs = |privilege: &api::Privilege| match privilege {
+        Root | LoopDevices | Kvm => true,
+        Network | UserNamespaces => false,
+    };
+    steps.iter().find(|step| step.privileges.iter().any(needs))
+}
+
+/// What this box allows of what is wanted, found out by trying it.
+///
+/// # Errors
+/// When it cannot be as strict as it is wanted.
+pub(super) fn probe(own_exe: &Path, wanted: Sandbox, ids: u32) -> Result<Reach, String> {
+    match wanted {
+        Sandbox::Off => Ok(Reach { best: Confinement::Off, why: Some("switched off".into()) }),
+        Sandbox::Auto if own_exe.as_os_str().is_empty() => {
+            Ok(Reach { best: Confinement::Off, why: Some("there is no /proc".into()) })
+        }
+        Sandbox::Auto => Ok(best(own_exe)),
+        Sandbox::Rootless => {
+            let best = if may_administer() { Confinement::Rootless } else { Confinement::User };
+            let tried = Tool::try_out(own_exe, best, ids);
+            tried.map_err(|why| format!("rootless builds are not to be had on this box: {why}"))?;
+            Ok(Reach { best, why: None })
+        }
+    }
+}
+
+fn best(own_exe: &Path) -> Reach {
     let mut why = None;
     let order: &[Confinement] = if may_administer() {
         &[Confinement::Full, Confinement::User, Confinement::Group]
@@ -116,7 +168,7 @@ pub(super) fn probe(own_exe: &Path) -> Reach {
         &[Confinement::User, Confinement::Group]
     };
     for best in order {
-        match Tool::try_out(own_exe, *best) {
+        match Tool::try_out(own_exe, *best, 0) {
             Ok(()) => return Reach { best: *best, why },
             Err(reason) => why = why.or(Some(reason)),
         }

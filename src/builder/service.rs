@@ -51,6 +51,8 @@ struct Talk {
     builder: Builder,
     data: Arc<DataDir>,
     owner: u32,
+    /// What confines builds, for people.
+    sandbox: Arc<str>,
 }
 
 impl Service {
@@ -77,7 +79,9 @@ impl Service {
         let listener = socket.listener.try_clone().context("the socket cannot be used")?;
         listener.set_nonblocking(true).context("the socket cannot be used")?;
         let listener = UnixListener::from_std(listener).context("the socket cannot be used")?;
-        let talk = Talk { desk: desk.clone(), builder, data, owner };
+        let asked = builder.clone();
+        let sandbox = tokio::task::spawn_blocking(move || asked.sandbox()).await?.into();
+        let talk = Talk { desk: desk.clone(), builder, data, owner, sandbox };
         let accepting = tokio::spawn(accept(listener, talk));
         // Nobody who could say stop any more is as good as a stop.
         let _ = stopped.wait_for(|stop| *stop).await;
@@ -157,7 +161,7 @@ impl Talk {
     async fn serve(self, read: BufReader<OwnedReadHalf>, write: OwnedWriteHalf) {
         let Seat { number, standings, messages, out, replaced } = self.desk.sit();
         tracing::info!(jobs = standings.len(), "a server is there");
-        let writer = tokio::spawn(write_all(standings, messages, write));
+        let writer = tokio::spawn(write_all(self.sandbox.to_string(), standings, messages, write));
         let reason = tokio::select! {
             reason = self.listen(number, read, &out) => reason,
             _ = replaced => "another server has come, or the builder has stopped".to_owned(),
@@ -225,12 +229,13 @@ async fn last_words(to: &mut (impl tokio::io::AsyncWrite + Unpin), reason: &str)
 
 /// Writes what a server is told: hello, what stands, then whatever comes.
 async fn write_all(
+    sandbox: String,
     standings: Vec<super::protocol::Standing>,
     mut messages: mpsc::Receiver<FromBuilder>,
     mut to: OwnedWriteHalf,
 ) -> io::Result<()> {
     let running = u32::try_from(standings.len()).unwrap_or(u32::MAX);
-    let hello = FromBuilder::Hello { program: env!("CARGO_PKG_VERSION").into(), running };
+    let hello = FromBuilder::Hello { program: env!("CARGO_PKG_VERSION").into(), sandbox, running };
     let standings = standings.into_iter().map(|standing| FromBuilder::Standing(standing.into()));
     let mut bytes = Vec::new();
     for message in std::iter::once(hello).chain(standings) {

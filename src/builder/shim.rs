@@ -6,15 +6,21 @@
 //! ends – and with it everything else in the namespace. Both notice when the builder is gone: the
 //! socket's other end closes. Without namespaces one process does both, as a subreaper.
 //!
+//! A rootless tool is started by an `init` that has made its mounts as root and then gone into a
+//! user namespace of its own.
+//!
 //! The builder signals the tool's process group itself; `init` does not hear these signals,
 //! because the kernel keeps signals without a handler from a PID 1.
 
 use super::{
     kernel,
-    sandbox::{Confinement, Inner, Outer},
+    sandbox::{Confinement, Inner, Mask, Outer},
 };
 use rustix::{
-    mount::{MountFlags, MountPropagationFlags},
+    fs::CWD,
+    mount::{
+        MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, move_mount, open_tree,
+    },
     process::{self, Pid, Signal, WaitId, WaitIdOptions, WaitOptions},
     thread::{CapabilitySet, UnshareFlags},
 };
@@ -80,7 +86,7 @@ fn receive<T: DeserializeOwned>(mut control: &File) -> Result<T, String> {
 fn run_outer(control: &File) -> Result<(), String> {
     let outer: Outer = receive(control)?;
     match outer.confinement {
-        Confinement::Full => enter(&outer, UnshareFlags::empty())?,
+        Confinement::Full | Confinement::Rootless => enter(&outer, UnshareFlags::empty())?,
         Confinement::User => {
             let (uid, gid) = (process::getuid().as_raw(), process::getgid().as_raw());
             enter(&outer, UnshareFlags::NEWUSER)?;
@@ -147,14 +153,17 @@ fn run_init(control: &File) -> Result<(), String> {
     if inner.confinement.has_mounts() {
         surround(&inner)?;
     }
+    // A build that eats all memory is to die before the service does.
+    let _ =
+        File::options().write(true).open("/proc/self/oom_score_adj").map(|mut f| f.write(b"500"));
+    if inner.confinement == Confinement::Rootless {
+        give_up_root(control)?;
+    }
     if inner.program.as_os_str().is_empty() {
         say(control, "exit 0");
         return Ok(());
     }
     let _signals = default_signals().map_err(|e| format!("cannot reset signals: {e}"))?;
-    // A build that eats all memory is to die before the service does.
-    let _ =
-        File::options().write(true).open("/proc/self/oom_score_adj").map(|mut f| f.write(b"500"));
     let tool = start_tool(&inner)?;
     if !inner.confinement.has_mounts() {
         say(control, &format!("pid {}", tool.id()));
@@ -177,6 +186,9 @@ fn surround(inner: &Inner) -> Result<(), String> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     let root = Path::new("/");
     rustix::mount::mount_change(root, private).map_err(|e| fail("make private", root, e))?;
+    if let Some(mask) = &inner.mask {
+        leave_only(mask)?;
+    }
     for (from, to) in &inner.inputs {
         bind_read_only(from, to).map_err(|e| fail("mount", to, e))?;
     }
@@ -198,6 +210,47 @@ fn surround(inner: &Inner) -> Result<(), String> {
             .map_err(|e| format!("cannot drop capabilities: {e}"))?;
     }
     Ok(())
+}
+
+/// Covers a directory, and shows below it only what is to be kept.
+fn leave_only(mask: &Mask) -> Result<(), String> {
+    let fail =
+        |path: &Path, e: io::Error| format!("cannot keep {} in the sandbox: {e}", path.display());
+    let flags = OpenTreeFlags::OPEN_TREE_CLONE
+        | OpenTreeFlags::OPEN_TREE_CLOEXEC
+        | OpenTreeFlags::AT_RECURSIVE;
+    let mut trees = Vec::new();
+    for (from, to) in &mask.keep {
+        let tree = open_tree(CWD, from, flags).map_err(|e| fail(from, e.into()))?;
+        trees.push((tree, to));
+    }
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    rustix::mount::mount("none", &mask.place, "tmpfs", flags, c"size=1m,mode=755")
+        .map_err(|e| fail(&mask.place, e.into()))?;
+    for (tree, to) in trees {
+        std::fs::create_dir_all(to).map_err(|e| fail(to, e))?;
+        move_mount(tree, "", CWD, to, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)
+            .map_err(|e| fail(to, e.into()))?;
+    }
+    Ok(())
+}
+
+/// From here on root of a user namespace only. The builder, who may, says which ids of the box
+/// its ids stand for.
+fn give_up_root(mut control: &File) -> Result<(), String> {
+    let no = |e: io::Error| {
+        format!("user namespaces are not allowed here: {e} (under systemd by RestrictNamespaces=)")
+    };
+    kernel::unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS).map_err(no)?;
+    say(control, "user");
+    control.read_exact(&mut [0]).map_err(|e| format!("the builder gives no ids: {e}"))?;
+    let become_root = || -> Result<(), rustix::io::Errno> {
+        rustix::thread::set_thread_groups(&[])?;
+        let (uid, gid) = (process::Uid::ROOT, process::Gid::ROOT);
+        rustix::thread::set_thread_res_gid(gid, gid, gid)?;
+        rustix::thread::set_thread_res_uid(uid, uid, uid)
+    };
+    become_root().map_err(|e| format!("cannot become root of the user namespace: {e}"))
 }
 
 fn bind_read_only(from: &Path, to: &Path) -> Result<(), rustix::io::Errno> {

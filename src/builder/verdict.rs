@@ -13,7 +13,7 @@ use super::{
     watch::Why,
 };
 use crate::{
-    domain::{Cause, Failure},
+    domain::{Bounds, Cause, Failure, units::size_text},
     plugin::{PluginError, api},
 };
 use std::time::Duration;
@@ -61,6 +61,15 @@ pub(super) fn of_why(
                 said.map_or(String::new(), |said| format!("; its last words: {said}"))
             ),
             "look at the end of the log for what it was waiting for",
+        ),
+        Why::Scratch(held) => failed(
+            Cause::Limit,
+            format!(
+                "the build's directory holds {}, and it may hold {}",
+                size_text(*held),
+                size_text(limits.bounds.scratch)
+            ),
+            "raise what the queue's builds may hold, or make the image smaller",
         ),
         Why::Log { reason, full: true } => {
             failed(Cause::Box, format!("the disk is full: {reason}"), FREE)
@@ -118,6 +127,10 @@ pub(super) struct Facts<'a> {
     pub(super) end: &'a End,
     /// Whether the kernel killed for want of memory since the build began.
     pub(super) memory: Memory,
+    /// Whether it was refused a process because it had as many as it may.
+    pub(super) met_tasks: bool,
+    /// What it may use.
+    pub(super) bounds: &'a Bounds,
     /// Room on the builds' volume now.
     pub(super) room: Option<Room>,
     /// The least room while a tool complained of a full device.
@@ -141,7 +154,11 @@ impl Facts<'_> {
 
 /// What the box knows better than any tool: nothing of it needs a runner's opinion.
 pub(super) fn of_box(facts: &Facts<'_>) -> Option<Failure> {
-    not_run(facts).or_else(|| killed(facts)).or_else(|| disk(facts)).or_else(|| outside(facts))
+    not_run(facts)
+        .or_else(|| over(facts))
+        .or_else(|| killed(facts))
+        .or_else(|| disk(facts))
+        .or_else(|| outside(facts))
 }
 
 fn not_run(facts: &Facts<'_>) -> Option<Failure> {
@@ -158,6 +175,35 @@ fn not_run(facts: &Facts<'_>) -> Option<Failure> {
     Some(failed(Cause::Box, sentence(facts.program, facts.end), way_out))
 }
 
+/// What the control group refused it.
+fn over(facts: &Facts<'_>) -> Option<Failure> {
+    let program = facts.program;
+    if facts.memory == Memory::OverLimit {
+        let line = facts.says(&["Killed", "signal 9", "SIGKILL"]).map(|line| line.number);
+        let most = size_text(facts.bounds.memory);
+        let message = format!(
+            "the build needs more than the {most} of memory it may have: the kernel killed {}",
+            match facts.end {
+                End::Signal(9) | End::Exit(137) => format!("`{program}`"),
+                End::Exit(_) | End::Signal(_) | End::Failed(_) => format!("a part of `{program}`"),
+            }
+        );
+        let way_out = "raise the memory of the queue's builds, or make the image smaller";
+        let line = line.or(facts.last());
+        return Some(Failure { line, ..failed(Cause::Limit, message, way_out) });
+    }
+    // Many a tool meets it, waits and tries again: only when it says so does it count.
+    let words = ["Resource temporarily unavailable", "annot fork", "annot allocate memory"];
+    let said = facts.met_tasks.then(|| facts.says(&words)).flatten()?;
+    let message = format!(
+        "the build needs more than the {} processes it may have at once: {}",
+        facts.bounds.tasks,
+        quoted(&said.text)
+    );
+    let way_out = "raise the processes of the queue's builds, or start fewer at once";
+    Some(Failure { line: Some(said.number), ..failed(Cause::Limit, message, way_out) })
+}
+
 /// Signal 9 never comes from us here: a build that we end has its own verdict.
 fn killed(facts: &Facts<'_>) -> Option<Failure> {
     let program = facts.program;
@@ -171,7 +217,7 @@ fn killed(facts: &Facts<'_>) -> Option<Failure> {
             let ended = sentence(program, facts.end);
             (format!("{ended}, not by img: most likely the box ran out of memory"), FEWER)
         }
-        (true, Memory::Held) => {
+        (true, Memory::Held | Memory::OverLimit) => {
             let ended = sentence(program, facts.end);
             (format!("{ended}, not by img, and the box has not run out of memory"), WHO)
         }

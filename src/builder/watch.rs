@@ -1,7 +1,8 @@
 //! Watching one tool run: its output, its end, stop messages and time limits, in one `poll` loop.
 
 use super::{
-    evidence::{Complaints, Kills},
+    cgroup::Group,
+    evidence::{Complaints, Kills, Memory},
     pipeline::Pipeline,
     process::{End, Tool},
     protocol::{Event, Limits, StopReason},
@@ -26,10 +27,15 @@ const CHUNK: usize = 256 << 10;
 const BEHIND: Duration = Duration::from_millis(5);
 /// How often the observer is fed while output keeps coming.
 const FEED: Duration = Duration::from_millis(50);
-/// How often the build directory is measured.
+/// How often the build directory is measured,
 const MEASURE: Duration = Duration::from_secs(5);
-/// Entries that are measured at most.
+/// and where it has a limit, unless that takes more than a tenth of a processor.
+const MEASURE_LIMITED: Duration = Duration::from_millis(500);
+const SHARE: u32 = 10;
+/// Entries that are measured at most,
 const MEASURED: usize = 50_000;
+/// and where it has a limit.
+const MEASURED_LIMITED: usize = 5_000_000;
 /// How long the sandbox may take to have the tool running, when it is to be ended already.
 const BEGIN: Duration = Duration::from_secs(1);
 /// How long output may still come from strays after the tool itself has ended.
@@ -48,6 +54,8 @@ pub(super) enum Why {
     Total,
     /// It printed nothing for too long.
     Silent,
+    /// Its directory holds more bytes than it may.
+    Scratch(u64),
     /// Its log cannot be written; the reason.
     Log { reason: String, full: bool },
 }
@@ -71,8 +79,14 @@ pub(super) struct Watch<'a> {
     /// Why the build is being ended, once it is.
     pub(super) why: Option<Why>,
     pub(super) peak: u64,
-    pub(super) measuring: Option<JoinHandle<u64>>,
+    /// Bytes in the directory, and how long counting them took.
+    pub(super) measuring: Option<JoinHandle<(u64, Duration)>>,
     pub(super) measured: Instant,
+    /// How long after that it is measured again.
+    pub(super) pause: Duration,
+    /// Bytes in the directory when it was measured last.
+    pub(super) disk: u64,
+    pub(super) group: Option<&'a Group>,
     pub(super) buffer: Vec<u8>,
     /// What the kernel had counted when the build began.
     pub(super) kills: Kills,
@@ -107,6 +121,7 @@ impl<'a> Watch<'a> {
         stop: &'a mut Stop,
         limits: &'a Limits,
         root: &'a Dir,
+        group: Option<&'a Group>,
     ) -> Self {
         let begun = Instant::now();
         Self {
@@ -119,6 +134,9 @@ impl<'a> Watch<'a> {
             peak: 0,
             measuring: None,
             measured: begun,
+            pause: if limits.bounds.scratch > 0 { MEASURE_LIMITED } else { MEASURE },
+            disk: 0,
+            group,
             buffer: vec![0; CHUNK],
             kills: Kills::now(),
             complaints: Complaints::default(),
@@ -148,7 +166,25 @@ impl<'a> Watch<'a> {
         if now.duration_since(self.begun) >= self.limits.total {
             return Some(Why::Total);
         }
+        if (1..self.disk).contains(&self.limits.bounds.scratch) {
+            return Some(Why::Scratch(self.disk));
+        }
         (now.duration_since(heard) >= self.limits.silence).then_some(Why::Silent)
+    }
+
+    /// Whether a process of this build was killed for want of memory.
+    pub(super) fn memory(&self) -> Memory {
+        match self.group.and_then(Group::met) {
+            Some(met) if met.over_memory > 0 && met.killed > 0 => Memory::OverLimit,
+            Some(met) if met.killed > 0 => Memory::Ran,
+            Some(_) => Memory::Held,
+            None => self.kills.until(Kills::now()),
+        }
+    }
+
+    /// Whether it was refused a process because it had as many as it may.
+    pub(super) fn met_tasks(&self) -> bool {
+        self.group.and_then(Group::met).is_some_and(|met| met.over_tasks > 0)
     }
 
     /// Watches a tool until it, and what it started, is gone.
@@ -227,6 +263,9 @@ impl<'a> Watch<'a> {
             0..=2 => {
                 self.pipeline.remark("killed, with everything it started");
                 run.tool.kill();
+                if let Some(group) = self.group {
+                    group.kill();
+                }
                 run.ladder = Some(Ladder { rung: 3, asked, next: now + KILLED });
                 return false;
             }
@@ -276,7 +315,7 @@ impl<'a> Watch<'a> {
         let left = |since: Instant, span: Duration| {
             span.saturating_sub(now.saturating_duration_since(since))
         };
-        let mut timeout = left(self.measured, MEASURE);
+        let mut timeout = left(self.measured, self.pause);
         if self.pipeline.outbox.is_waiting() {
             timeout = timeout.min(BEHIND);
         }
@@ -318,19 +357,28 @@ impl<'a> Watch<'a> {
 
     /// Measures the build directory now and then, on a thread of its own.
     fn measure(&mut self) {
-        if self.measured.elapsed() < MEASURE {
+        if self.measured.elapsed() < self.pause {
             return;
         }
         self.measured = Instant::now();
+        let limited = self.limits.bounds.scratch > 0;
         if let Some(done) = self.measuring.take_if(|thread| thread.is_finished()) {
-            let disk = done.join().unwrap_or(0);
-            self.peak = self.peak.max(disk);
-            self.pipeline.outbox.put(Event::Usage { disk });
+            let (disk, took) = done.join().unwrap_or_default();
+            (self.disk, self.peak) = (disk, self.peak.max(disk));
+            if limited {
+                self.pause = MEASURE_LIMITED.max(took * SHARE);
+            }
+            let used = self.group.map(Group::used).unwrap_or_default();
+            self.pipeline.outbox.put(Event::Usage { disk, used });
         }
         if self.measuring.is_none()
             && let Ok(root) = self.root.open_dir(".")
         {
-            let count = move || root.usage(MEASURED).0;
+            let most = if limited { MEASURED_LIMITED } else { MEASURED };
+            let count = move || {
+                let begun = Instant::now();
+                (root.usage(most).0, begun.elapsed())
+            };
             self.measuring = std::thread::Builder::new().name("measure".into()).spawn(count).ok();
         }
     }
@@ -344,6 +392,7 @@ impl Why {
             Self::Stopped(StopReason::Interrupted) => "the service stops",
             Self::Total => "it has taken as long as it may",
             Self::Silent => "it has printed nothing for too long",
+            Self::Scratch(_) => "its directory holds more than it may",
             Self::Log { reason, .. } => reason,
         }
     }

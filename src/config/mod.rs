@@ -7,7 +7,7 @@ mod disk;
 mod retention;
 mod units;
 
-use crate::domain::retention::Wrong;
+use crate::domain::{Bounds, bounds, retention::Wrong};
 pub use disk::{Disk, Quotas};
 pub use retention::{QueueRetention, Retention};
 use serde::Deserialize;
@@ -100,8 +100,20 @@ impl Default for Server {
 pub struct Build {
     /// Jobs that may build at once, over all queues.
     pub slots: u32,
-    /// Whether steps get namespaces of their own.
+    /// How steps are kept apart from the box.
     pub sandbox: Sandbox,
+    /// Bytes of memory one build may have; 0: no limit.
+    pub memory: Size,
+    /// Processes and threads of one build at once; 0: no limit.
+    pub tasks: u32,
+    /// A build's share of the processors among builds.
+    pub cpu_weight: u32,
+    /// A build's share of the disks among builds.
+    pub io_weight: u32,
+    /// Bytes the directory of one build may hold; 0: no limit.
+    pub scratch: Size,
+    /// The first of the 65,536 user and group ids that rootless builds of a root builder have.
+    pub rootless_ids: u32,
     /// Directories in which tools are looked up, in order.
     pub path: Vec<PathBuf>,
     /// Grace after SIGINT before SIGTERM.
@@ -116,20 +128,48 @@ pub struct Build {
 pub enum Sandbox {
     /// Own namespaces where the system allows them; where not, the log says so.
     Auto,
+    /// A user without rights, root only inside a user namespace.
+    Rootless,
     /// None: for measurements and for tools that cannot live in one.
     Off,
 }
 
 impl Default for Build {
     fn default() -> Self {
+        let bounds = Bounds::default();
         let path = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
         Self {
             slots: 2,
             sandbox: Sandbox::Auto,
+            memory: Size::bytes(bounds.memory),
+            tasks: bounds.tasks,
+            cpu_weight: bounds.cpu_weight,
+            io_weight: bounds.io_weight,
+            scratch: Size::bytes(bounds.scratch),
+            // The last of those systemd sets aside for containers, and the last it would take.
+            rootless_ids: 0x6FFF_0000,
             path: path.map(PathBuf::from).to_vec(),
             // mic and mkosi tidy up within a second of SIGINT; ten leave room for slow disks.
             grace_interrupt: Span::seconds(10),
             grace_terminate: Span::seconds(5),
+        }
+    }
+}
+
+impl Build {
+    /// What a build may use.
+    pub fn bounds(&self) -> Bounds {
+        Bounds {
+            sandbox: match self.sandbox {
+                Sandbox::Auto => bounds::Sandbox::Auto,
+                Sandbox::Rootless => bounds::Sandbox::Rootless,
+                Sandbox::Off => bounds::Sandbox::Off,
+            },
+            memory: self.memory.get(),
+            tasks: self.tasks,
+            cpu_weight: self.cpu_weight,
+            io_weight: self.io_weight,
+            scratch: self.scratch.get(),
         }
     }
 }
@@ -397,6 +437,9 @@ impl Config {
         if self.build.slots == 0 {
             return bad("build.slots", "0".into(), "give at least 1, or pause the queues instead");
         }
+        if let Some(wrong) = self.build.bounds().wrong() {
+            return bad(&format!("build.{}", wrong.key), wrong.value, &wrong.want);
+        }
         if !self.builder.socket.as_os_str().is_empty() && !self.builder.socket.is_absolute() {
             let value = format!("`{}`", self.builder.socket.display());
             return bad("builder.socket", value, "give a full path, such as /run/img/builder.sock");
@@ -484,7 +527,7 @@ mod tests {
         let text = include_str!("../../config.toml");
         assert_eq!(Config::parse(text, Path::new("config.toml")).unwrap(), Config::default());
         let keys = "listen data_dir socket group tls_cert tls_key trusted_proxies hosts max_connections \
-                    header_timeout idle_timeout stop_grace slots sandbox path grace_interrupt \
+                    header_timeout idle_timeout stop_grace slots sandbox memory tasks cpu_weight io_weight scratch rootless_ids path grace_interrupt \
                     grace_terminate idle absolute first_login definition queue_cap total silence log \
                     images leftovers logs records audit keep_newest \
                     keep_last_good budget min_age keep_longer cache cleanup orphans \
@@ -520,6 +563,10 @@ mod tests {
         assert!(said.contains("builder.socket is `builder.sock`"), "{said}");
         let said = refused("[build]\nslots = 0\n");
         assert!(said.contains("build.slots is 0"), "{said}");
+        let said = refused("[build]\nmemory = \"1KiB\"\n");
+        assert!(said.contains("build.memory is 1024 bytes") && said.contains("16MiB"), "{said}");
+        let said = refused("[build]\nio_weight = 10001\n");
+        assert!(said.contains("build.io_weight is 10001") && said.contains("10000"), "{said}");
         let said = refused("[runners.mic]\nprivileges = [\"god\"]\n");
         assert!(said.contains("runners.mic.privileges is `god`"), "{said}");
     }

@@ -6,7 +6,7 @@
 //! ```
 //! A final state has no way out: retrying makes a new job that names the old one.
 
-use super::{Arch, ImageTypeId, JobId, JobName, QueueName, RunnerId, Timestamp, UserName};
+use super::{Arch, ImageTypeId, JobId, JobName, QueueName, RunnerId, Timestamp, Used, UserName};
 use std::{fmt, time::Duration};
 
 /// One request for one image: a row of the queue table.
@@ -82,6 +82,8 @@ pub struct BuildResult {
     pub residual: Vec<String>,
     /// Most bytes the build directory held.
     pub peak_disk: u64,
+    /// What else it used, as far as the box counts it.
+    pub used: Used,
 }
 
 impl BuildResult {
@@ -214,6 +216,8 @@ pub enum Cause {
     Timeout,
     /// It printed nothing for too long.
     Silent,
+    /// It used more memory, room or processes than it may.
+    Limit,
     /// The box restarted.
     Interrupted,
     /// The plugin failed, or answered what it may not.
@@ -222,12 +226,13 @@ pub enum Cause {
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Definition,
         Self::Repository,
         Self::Box,
         Self::Timeout,
         Self::Silent,
+        Self::Limit,
         Self::Interrupted,
         Self::Runner,
     ];
@@ -240,6 +245,7 @@ impl Cause {
             Self::Box => "box",
             Self::Timeout => "timeout",
             Self::Silent => "silent",
+            Self::Limit => "limit",
             Self::Interrupted => "interrupted",
             Self::Runner => "runner",
         }

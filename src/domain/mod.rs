@@ -5,6 +5,7 @@
 #![warn(missing_docs)]
 
 pub mod admission;
+pub mod bounds;
 pub mod hold;
 pub mod ids;
 pub mod job;
@@ -16,6 +17,7 @@ pub mod time;
 pub mod units;
 pub mod user;
 
+pub use bounds::{Bounds, OwnBounds, Sandbox, Used};
 pub use hold::Hold;
 pub use ids::JobId;
 pub use job::{Artifact, Cause, Failure, Job, JobState, Role, StateKind, TransitionRefused};

@@ -1,7 +1,8 @@
 //! Queues, and the order in which their jobs start: fair between users, then by age.
 
 use super::{
-    GroupName, Hold, Job, JobId, QueueName, RunnerId, Timestamp, UserName, retention::Override,
+    GroupName, Hold, Job, JobId, OwnBounds, QueueName, RunnerId, Timestamp, UserName,
+    retention::Override,
 };
 use std::{
     cmp::Reverse,
@@ -40,6 +41,8 @@ pub struct Queue {
     pub kept_bytes: Option<u64>,
     /// A build that a restart of the box interrupted is submitted again, once.
     pub requeue: bool,
+    /// What one of its builds may use of the box, where that differs from the settings.
+    pub bounds: OwnBounds,
 }
 
 impl Queue {
@@ -60,6 +63,7 @@ impl Queue {
             retention: Override::default(),
             kept_bytes: None,
             requeue: false,
+            bounds: OwnBounds::default(),
         }
     }
 

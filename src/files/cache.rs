@@ -22,13 +22,15 @@ impl DataDir {
         self.cache().usage(LOOKED_AT).0
     }
 
-    /// Removes files from the caches of all runners but `busy` until at most `budget` bytes are
+    /// Removes files from the caches of all runners but `busy` (`cache/<runner>` and what is named
+    /// `cache/<runner>.<more>`) until at most `budget` bytes are
     /// left, the one that was used longest ago first. Empty directories stay.
     pub fn trim_cache(&self, budget: u64, busy: &[String], breathe: &mut dyn FnMut()) -> Removed {
         let mut found: Vec<Found> = Vec::new();
         let mut done = Removed::default();
         for runner in self.cache().names(usize::MAX).unwrap_or_default() {
-            if busy.iter().any(|busy| runner == busy.as_str()) {
+            let own = runner.to_str().and_then(|name| name.split('.').next()).unwrap_or_default();
+            if busy.iter().any(|busy| busy == own) {
                 continue;
             }
             if let Ok(dir) = self.cache().open_dir(&runner) {

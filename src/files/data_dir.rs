@@ -200,8 +200,13 @@ fn foreign_owner(dir: &Dir) -> Result<Option<(Uid, Gid)>, FilesError> {
 }
 
 fn hand_over(owner: Option<(Uid, Gid)>, what: impl AsFd, name: &str) -> Result<(), FilesError> {
-    let Some((uid, gid)) = owner else { return Ok(()) };
     let stat = rustix::fs::fstat(&what).map_err(failed("look at", name))?;
+    let own = (rustix::process::geteuid(), rustix::process::getegid());
+    // What a rootless tool made belongs to nobody on the box.
+    if owner.is_none() && stat.st_uid == own.0.as_raw() {
+        return Ok(());
+    }
+    let (uid, gid) = owner.unwrap_or(own);
     let kind = FileType::from_raw_mode(stat.st_mode);
     if kind == FileType::RegularFile && stat.st_nlink > 1 {
         return Err(FilesError::Links { path: name.to_owned() });

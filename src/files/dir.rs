@@ -309,6 +309,14 @@ impl Dir {
         fs::fsync(&self.fd).map_err(failed("sync", self.path.display()))
     }
 
+    /// Gives it to this user, and to the group of the same number.
+    ///
+    /// # Errors
+    /// When that is not allowed.
+    pub fn give(&self, id: u32) -> Result<(), FilesError> {
+        give(&self.fd, id, &self.path.to_string_lossy())
+    }
+
     /// Sets its mode, whatever the umask is.
     ///
     /// # Errors
@@ -317,6 +325,15 @@ impl Dir {
         fs::fchmod(&self.fd, Mode::from_raw_mode(mode))
             .map_err(failed("change the mode of", self.path.display()))
     }
+}
+
+/// Gives an open file to this user, and to the group of the same number; `path` is for the error.
+///
+/// # Errors
+/// When that is not allowed.
+pub fn give(what: impl AsFd, id: u32, path: &str) -> Result<(), FilesError> {
+    let (uid, gid) = (fs::Uid::from_raw(id), fs::Gid::from_raw(id));
+    fs::fchown(what, Some(uid), Some(gid)).map_err(failed("give away", path))
 }
 
 /// Allocated bytes of what `stat` describes.

@@ -21,7 +21,7 @@ mod usage;
 
 pub use crew::Crew;
 pub use data_dir::{BuildsLock, DataDir};
-pub use dir::{Dir, EntryKind};
+pub use dir::{Dir, EntryKind, give};
 pub use error::FilesError;
 pub use layout::Layout;
 pub use log::LogWriter;

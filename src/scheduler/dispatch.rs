@@ -241,6 +241,7 @@ impl Dispatcher {
             silence: queue.silence_timeout,
             grace: self.config.grace,
             log: self.config.log,
+            bounds: self.app.live().bounds.with(&queue.bounds),
         };
         let build = watch(self.app.clone(), Arc::clone(&self.start), job.clone(), limits, stops);
         let notes = self.notes.0.clone();
@@ -490,7 +491,7 @@ pub(super) fn forget_secrets(job: &mut Job) {
 }
 
 fn result(ended: Ended) -> BuildResult {
-    let Finished { artifacts, residual, peak_disk, .. } = ended.finished;
+    let Finished { artifacts, residual, peak_disk, used, .. } = ended.finished;
     let artifact = |a: crate::builder::protocol::StagedArtifact| Artifact {
         name: a.name,
         role: a.role,
@@ -506,6 +507,7 @@ fn result(ended: Ended) -> BuildResult {
         commands: ended.commands,
         residual,
         peak_disk,
+        used,
     }
 }
 

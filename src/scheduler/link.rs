@@ -28,6 +28,7 @@ pub fn note_link(app: &App, link: &Link) -> bool {
         socket: link.socket.display().to_string(),
         since: link.since,
         program: link.program.clone(),
+        sandbox: link.sandbox.clone(),
         away,
         error: link.error.clone(),
     });

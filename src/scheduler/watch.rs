@@ -134,7 +134,9 @@ impl Seen {
             Event::Progress { done, total, unit } => {
                 board.update(id, |live| live.progress = Some((done, total, unit)));
             }
-            Event::Usage { disk } => board.update(id, |live| live.disk = disk),
+            Event::Usage { disk, used } => {
+                board.update(id, |live| (live.disk, live.used) = (disk, used));
+            }
             // The line itself is in the log; the explanation at the end names what mattered.
             Event::Diagnostic { .. } => {}
             // Taken by the caller.
@@ -154,6 +156,7 @@ impl Seen {
             live.phase = phase;
             live.progress = standing.progress;
             live.disk = standing.disk;
+            live.used = standing.used;
             live.stopping |= standing.stopping.is_some();
         });
         board.log_grew(self.job.id, standing.log.0, standing.log.1);

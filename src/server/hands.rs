@@ -1,7 +1,7 @@
 //! Who carries out builds: the service itself, or a builder that is a process of its own.
 
 use crate::{
-    app::App,
+    app::{App, Told},
     builder::{Builder, Remote, sweep_trash},
     config::Config,
     domain::JobId,
@@ -63,6 +63,23 @@ impl Hands {
             tracing::warn!("left by the last run: {found}");
         }
         Ok((hands, swept))
+    }
+
+    /// What confines builds, for people.
+    pub(super) fn sandbox(&self) -> Told {
+        match self {
+            Self::Own(builder, _) => {
+                let builder = builder.clone();
+                Told::new(move || builder.sandbox())
+            }
+            Self::Remote(remote, _) => {
+                let link = remote.link();
+                Told::new(move || match link.borrow().sandbox.as_str() {
+                    "" => "not known before the builder is there".to_owned(),
+                    words => words.to_owned(),
+                })
+            }
+        }
     }
 
     /// Where the builds of the last run were.

@@ -24,7 +24,8 @@ use std::{
 /// 3. Rows said nothing of tags, bytes, pins and dates; the audit trail had no index and no
 ///    counters, and a restored one no tail; there were no batches. Queues, users, shelves and audit
 ///    lines were written as version 1.
-pub(super) const FORMAT: u32 = 4;
+/// 4. Queues said nothing of what their builds may use, jobs nothing of what they used.
+pub(super) const FORMAT: u32 = 5;
 
 impl Store {
     /// Opens (or makes) the store in `dir`.

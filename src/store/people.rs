@@ -11,8 +11,8 @@ use super::{
     records::name,
 };
 use crate::domain::{
-    Group, GroupName, Queue, QueueName, RunnerId, SetUp, Site, Timestamp, User, UserName,
-    UserQuota, Verb, Verbs,
+    Group, GroupName, OwnBounds, Queue, QueueName, RunnerId, Sandbox, SetUp, Site, Timestamp, User,
+    UserName, UserQuota, Verb, Verbs,
     retention::{Lifetime, Override},
 };
 use serde::{Deserialize, Serialize};
@@ -21,8 +21,53 @@ use std::time::Duration;
 /// See [`Queue`].
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredQueue {
+    before: StoredQueue2,
+    bounds: StoredBounds,
+}
+
+/// Version 2.
+#[derive(Serialize, Deserialize)]
+struct StoredQueue2 {
     first: StoredQueue1,
     more: QueueMore,
+}
+
+/// See [`OwnBounds`]; what version 3 added.
+#[derive(Default, Serialize, Deserialize)]
+struct StoredBounds {
+    sandbox: Option<String>,
+    memory: Option<u64>,
+    tasks: Option<u32>,
+    cpu_weight: Option<u32>,
+    io_weight: Option<u32>,
+    scratch: Option<u64>,
+}
+
+impl StoredBounds {
+    fn of(bounds: &OwnBounds) -> Self {
+        Self {
+            sandbox: bounds.sandbox.map(|sandbox| sandbox.as_str().to_owned()),
+            memory: bounds.memory,
+            tasks: bounds.tasks,
+            cpu_weight: bounds.cpu_weight,
+            io_weight: bounds.io_weight,
+            scratch: bounds.scratch,
+        }
+    }
+
+    fn back(self) -> Result<OwnBounds, Damage> {
+        let sandbox = |word: String| {
+            Sandbox::from_word(&word).ok_or_else(|| Damage::Value(format!("sandbox `{word}`")))
+        };
+        Ok(OwnBounds {
+            sandbox: self.sandbox.map(sandbox).transpose()?,
+            memory: self.memory,
+            tasks: self.tasks,
+            cpu_weight: self.cpu_weight,
+            io_weight: self.io_weight,
+            scratch: self.scratch,
+        })
+    }
 }
 
 /// Version 1; times in milliseconds.
@@ -97,7 +142,7 @@ fn millis(span: Duration) -> u64 {
 
 impl Record for Queue {
     const SPACE: Space = Space::Queues;
-    const VERSION: u8 = 2;
+    const VERSION: u8 = 3;
     type Stored = StoredQueue;
 
     fn key(&self) -> Vec<u8> {
@@ -116,10 +161,12 @@ impl Record for Queue {
             total_timeout: millis(self.total_timeout),
             silence_timeout: millis(self.silence_timeout),
         };
-        StoredQueue { first, more: QueueMore::of(self) }
+        let before = StoredQueue2 { first, more: QueueMore::of(self) };
+        StoredQueue { before, bounds: StoredBounds::of(&self.bounds) }
     }
 
-    fn from_stored(StoredQueue { first, more }: StoredQueue) -> Result<Self, Damage> {
+    fn from_stored(stored: StoredQueue) -> Result<Self, Damage> {
+        let StoredQueue { before: StoredQueue2 { first, more }, bounds } = stored;
         let submitters = more.submitters.iter().map(|g| name(GroupName::new(g)));
         let runners = more.runners.iter().map(|r| name(RunnerId::new(r)));
         Ok(Self {
@@ -142,12 +189,20 @@ impl Record for Queue {
             },
             kept_bytes: more.kept_bytes,
             requeue: more.requeue,
+            bounds: bounds.back()?,
         })
     }
 
     fn older(version: u8, body: &[u8]) -> Result<Self, Damage> {
         match version {
-            1 => Self::from_stored(StoredQueue { first: form(body)?, more: QueueMore::default() }),
+            1 => {
+                let before = StoredQueue2 { first: form(body)?, more: QueueMore::default() };
+                Self::from_stored(StoredQueue { before, bounds: StoredBounds::default() })
+            }
+            2 => {
+                let before = form(body)?;
+                Self::from_stored(StoredQueue { before, bounds: StoredBounds::default() })
+            }
             other => Err(Damage::Version(other)),
         }
     }

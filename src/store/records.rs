@@ -2,12 +2,12 @@
 //! only together with the record's version.
 
 use super::{
-    codec::{Damage, Record},
+    codec::{Damage, Record, form},
     keys::{Space, job_key},
 };
 use crate::domain::{
     Arch, Artifact, Cause, Failure, ImageTypeId, Job, JobId, JobName, JobState, QueueName, Role,
-    RunnerId, Timestamp, UserName,
+    RunnerId, Timestamp, Used, UserName,
     job::{BuildResult, Request},
 };
 use serde::{Deserialize, Serialize};
@@ -15,6 +15,21 @@ use serde::{Deserialize, Serialize};
 /// See [`Job`].
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredJob {
+    first: StoredJob1,
+    used: StoredUsed,
+}
+
+/// What version 2 added; the time of the processors in microseconds.
+#[derive(Default, Serialize, Deserialize)]
+struct StoredUsed {
+    cpu: u64,
+    memory: u64,
+    written: u64,
+}
+
+/// Version 1.
+#[derive(Serialize, Deserialize)]
+struct StoredJob1 {
     id: u64,
     name: String,
     owner: String,
@@ -83,6 +98,7 @@ struct StoredArtifact {
 
 impl Record for Job {
     const SPACE: Space = Space::Jobs;
+    const VERSION: u8 = 2;
     type Stored = StoredJob;
 
     fn key(&self) -> Vec<u8> {
@@ -90,7 +106,7 @@ impl Record for Job {
     }
 
     fn to_stored(&self) -> StoredJob {
-        StoredJob {
+        let first = StoredJob1 {
             id: self.id.get(),
             name: self.name.to_string(),
             owner: self.owner.to_string(),
@@ -107,10 +123,11 @@ impl Record for Job {
             request: StoredRequest::of(&self.request),
             state: StoredState::of(&self.state),
             result: StoredResult::of(&self.result),
-        }
+        };
+        StoredJob { first, used: StoredUsed::of(&self.result.used) }
     }
 
-    fn from_stored(stored: StoredJob) -> Result<Self, Damage> {
+    fn from_stored(StoredJob { first: stored, used }: StoredJob) -> Result<Self, Damage> {
         Ok(Self {
             id: id(stored.id)?,
             name: name(JobName::new(&stored.name))?,
@@ -127,8 +144,30 @@ impl Record for Job {
             retry_of: stored.retry_of.map(id).transpose()?,
             request: stored.request.back()?,
             state: stored.state.back()?,
-            result: stored.result.back()?,
+            result: BuildResult { used: used.back(), ..stored.result.back()? },
         })
+    }
+
+    fn older(version: u8, body: &[u8]) -> Result<Self, Damage> {
+        match version {
+            1 => Self::from_stored(StoredJob { first: form(body)?, used: StoredUsed::default() }),
+            other => Err(Damage::Version(other)),
+        }
+    }
+}
+
+impl StoredUsed {
+    fn of(used: &Used) -> Self {
+        Self {
+            cpu: u64::try_from(used.cpu.as_micros()).unwrap_or(u64::MAX),
+            memory: used.memory,
+            written: used.written,
+        }
+    }
+
+    fn back(self) -> Used {
+        let cpu = std::time::Duration::from_micros(self.cpu);
+        Used { cpu, memory: self.memory, written: self.written }
     }
 }
 
@@ -251,6 +290,7 @@ impl StoredResult {
             commands: self.commands,
             residual: self.residual,
             peak_disk: self.peak_disk,
+            used: Used::default(),
         })
     }
 }
@@ -286,4 +326,10 @@ pub(super) fn id(number: u64) -> Result<JobId, Damage> {
 /// A name that passed its grammar once; if it does not now, the record is damaged.
 pub(super) fn name<T>(read: Result<T, crate::domain::NameError>) -> Result<T, Damage> {
     read.map_err(|e| Damage::Value(e.to_string()))
+}
+
+/// A job as version 1 of the record wrote it.
+#[cfg(test)]
+pub(super) fn job_1(job: &Job) -> Vec<u8> {
+    super::codec::seal(1, &job.to_stored().first).unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use img::{
         Build, Builder, BuilderConfig, Observing, Planner,
         protocol::{Event, Finished, Limits, Order, Outcome, StopReason, VERSION},
     },
-    domain::{Arch, Failure, ImageTypeId, JobId, JobName, RunnerId},
+    domain::{Arch, Bounds, Failure, ImageTypeId, JobId, JobName, RunnerId, Sandbox},
     files::DataDir,
     plugin::{Ask, Catalog, PluginError, api},
 };
@@ -110,6 +110,7 @@ pub fn limits() -> Limits {
         silence: Duration::from_secs(60),
         grace: [Duration::from_millis(400), Duration::from_millis(400)],
         log: 64 << 20,
+        bounds: Bounds { sandbox: Sandbox::Off, ..Bounds::default() },
     }
 }
 
@@ -119,7 +120,8 @@ pub fn id(number: u64) -> JobId {
 
 pub fn config(sandbox: bool) -> BuilderConfig {
     BuilderConfig {
-        sandbox,
+        sandbox: if sandbox { Sandbox::Auto } else { Sandbox::Off },
+        rootless_ids: 1_878_982_656,
         path: ["/usr/sbin", "/usr/bin", "/sbin", "/bin"].map(PathBuf::from).to_vec(),
         own_exe: env!("CARGO_BIN_EXE_img").into(),
     }
@@ -216,6 +218,13 @@ impl Bench {
             },
             limits: self.limits.clone(),
         }
+    }
+
+    /// From now on another runner.
+    pub fn replace(&mut self, runner: Fixed) {
+        let runner = Arc::new(runner);
+        let source = Arc::new(move |_: &str, _: &str| Ok(Arc::clone(&runner) as Arc<dyn Planner>));
+        self.builder = Builder::with_source(Arc::clone(&self.data), source, config(true));
     }
 
     pub fn start(&self, job: u64) -> Build {

@@ -7,6 +7,7 @@
 )]
 
 mod bench;
+mod bounds;
 mod catalogue;
 mod confined;
 mod ending;

@@ -2,10 +2,10 @@
 #![allow(dead_code, reason = "every test crate uses its own part")]
 
 use img::{
-    app::{App, Chore, DiskSettings, Parts, Settings, Timetable, Wish},
+    app::{App, Chore, DiskSettings, Parts, Settings, Timetable, Told, Wish},
     domain::{
-        Artifact, Job, JobId, JobName, JobState, QueueName, Role, RunnerId, StateKind, Timestamp,
-        UserName,
+        Artifact, Bounds, Job, JobId, JobName, JobState, QueueName, Role, RunnerId, StateKind,
+        Timestamp, UserName,
         admission::Thresholds,
         job::{BuildResult, Request},
         retention::Policy,
@@ -33,7 +33,8 @@ pub fn settings(retention: Policy) -> Settings {
         session_absolute: Duration::from_secs(3600),
         first_login: Duration::from_secs(3600),
         hosts: Vec::new(),
-        sandbox: String::new(),
+        sandbox: Told::new(String::new),
+        bounds: Bounds::default(),
         slots: 1,
         started: NOW,
         swept: Vec::new(),

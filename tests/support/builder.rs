@@ -163,7 +163,8 @@ impl Liar {
         let mut server = self.meet();
         assert!(matches!(server.hear(), ToBuilder::Hello));
         let running = u32::try_from(standings.len()).unwrap();
-        server.say(&FromBuilder::Hello { program: "0.0.lie".into(), running });
+        let (program, sandbox) = ("0.0.lie".into(), String::new());
+        server.say(&FromBuilder::Hello { program, sandbox, running });
         for standing in standings {
             server.say(&FromBuilder::Standing(Box::new(standing)));
         }

@@ -12,6 +12,8 @@ pub struct BuilderLink {
     pub since: Option<Timestamp>,
     /// The version of its program; empty before it was there for the first time.
     pub program: String,
+    /// What confines its builds, for people; empty before it was there for the first time.
+    pub sandbox: String,
     /// Why jobs cannot start now, if they cannot.
     pub away: Option<String>,
     /// Why the last connection ended.

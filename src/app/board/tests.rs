@@ -183,6 +183,7 @@ fn jobs_wait_for_a_builder_that_is_away_and_are_told_when_it_is_back() {
         socket: "/run/b.sock".into(),
         since: None,
         program: String::new(),
+        sandbox: String::new(),
         away: away.map(str::to_owned),
         error: None,
     };

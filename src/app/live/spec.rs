@@ -130,6 +130,8 @@ impl SettingSpec {
     }
 }
 
+/// What the kernel takes as a weight.
+const WEIGHT: SettingKind = SettingKind::Number { min: 1, max: 10_000 };
 /// Any number; 0 means something of its own.
 const ANY: SettingKind = SettingKind::Number { min: 0, max: u32::MAX as u64 };
 
@@ -155,6 +157,41 @@ pub static SETTINGS: &[SettingSpec] = &[
         Number(slots),
         "Builds at once",
         "Jobs that may build at once, over all queues."
+    ),
+    setting!(
+        "build.memory",
+        Size,
+        Size(bounds.memory),
+        "Memory of one build",
+        "Memory one build may have; 0B: no limit. Held where builds have control groups."
+    ),
+    setting!(
+        "build.tasks",
+        ANY,
+        Number(bounds.tasks),
+        "Processes of one build",
+        "Processes and threads one build may have at once; 0: no limit. Held where builds have control groups."
+    ),
+    setting!(
+        "build.cpu_weight",
+        WEIGHT,
+        Number(bounds.cpu_weight),
+        "Share of the processors",
+        "A build's share of the processors while several builds want them."
+    ),
+    setting!(
+        "build.io_weight",
+        WEIGHT,
+        Number(bounds.io_weight),
+        "Share of the disks",
+        "A build's share of the disks while several builds want them."
+    ),
+    setting!(
+        "build.scratch",
+        Size,
+        Size(bounds.scratch),
+        "Room of one build",
+        "Bytes the directory of one build may hold; 0B: no limit."
     ),
     setting!(
         "sessions.idle",

@@ -1,5 +1,6 @@
 use super::*;
 use crate::{
+    app::Told,
     domain::{QueueName, Timestamp, UserName, retention::Override},
     files::DataDir,
     plugin::{Catalog, CatalogConfig, Limits},
@@ -16,7 +17,8 @@ fn settings() -> Settings {
         session_absolute: Duration::from_secs(12 * 3_600),
         first_login: Duration::from_secs(1),
         hosts: Vec::new(),
-        sandbox: String::new(),
+        sandbox: Told::new(String::new),
+        bounds: Bounds::default(),
         slots: 2,
         disk: crate::app::DiskSettings::default(),
         started: Timestamp::default(),

@@ -3,6 +3,7 @@
 use crate::{
     app::{DiskSettings, Settings},
     domain::{
+        Bounds,
         admission::{Quota, Thresholds, ThresholdsError},
         retention::{Lifetime, Policy, Wrong, too_short},
     },
@@ -13,6 +14,7 @@ use std::time::Duration;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Values {
     pub(super) slots: u32,
+    pub(super) bounds: Bounds,
     pub(super) session_idle: Duration,
     pub(super) session_absolute: Duration,
     pub(super) definition_limit: u64,
@@ -41,6 +43,7 @@ impl Values {
         let DiskSettings { thresholds, quota, unknown_need, ballast: _ } = &settings.disk;
         Self {
             slots: settings.slots,
+            bounds: settings.bounds,
             session_idle: settings.session_idle,
             session_absolute: settings.session_absolute,
             definition_limit: settings.definition_limit,
@@ -65,6 +68,12 @@ impl Values {
             .wrong()
             .or_else(|| too_short("retention.audit", self.audit))
             .or_else(|| self.wrong_thresholds())
+            .or_else(|| self.wrong_bounds())
+    }
+
+    fn wrong_bounds(&self) -> Option<Wrong> {
+        let wrong = self.bounds.wrong()?;
+        Some(Wrong { key: format!("build.{}", wrong.key), ..wrong })
     }
 
     fn wrong_thresholds(&self) -> Option<Wrong> {

@@ -56,7 +56,7 @@ impl Remote {
 
     /// One connection from its beginning to its end; why it ended.
     async fn connected(&self) -> String {
-        let (mut reader, writer, program, running) = match self.connect().await {
+        let (mut reader, writer, about, running) = match self.connect().await {
             Ok(connection) => connection,
             Err(reason) => return reason,
         };
@@ -71,7 +71,7 @@ impl Remote {
         self.inner.link.send_modify(|link| {
             tracing::info!(socket = %link.socket.display(), "the builder is there");
             link.since = Some(clock::now());
-            link.program = program;
+            (link.program, link.sandbox) = about;
             (link.stopping, link.error) = (false, None);
         });
         let reason = self.listen(reader).await;
@@ -79,7 +79,7 @@ impl Remote {
         reason
     }
 
-    async fn connect(&self) -> Result<(Reader, OwnedWriteHalf, String, u32), String> {
+    async fn connect(&self) -> Result<(Reader, OwnedWriteHalf, (String, String), u32), String> {
         let socket = &self.inner.socket;
         let stream = UnixStream::connect(socket)
             .await
@@ -97,8 +97,8 @@ impl Remote {
         let mut reader = BufReader::with_capacity(64 << 10, read);
         put(&ToBuilder::Hello, &mut write).await.map_err(|e| e.to_string())?;
         match timeout(HELLO, FromBuilder::read(&mut reader)).await {
-            Ok(Ok(FromBuilder::Hello { program, running })) => {
-                Ok((reader, write, program, running))
+            Ok(Ok(FromBuilder::Hello { program, sandbox, running })) => {
+                Ok((reader, write, (program, sandbox), running))
             }
             Ok(Ok(FromBuilder::Goodbye(reason))) => {
                 Err(format!("it sent this server away: {reason}"))

@@ -23,6 +23,8 @@ pub struct Link {
     pub since: Option<Timestamp>,
     /// The version of its program; empty before it was there for the first time.
     pub program: String,
+    /// What confines its builds, for people; empty before it was there for the first time.
+    pub sandbox: String,
     /// True once it has said that it is about to stop.
     pub stopping: bool,
     /// Why the last connection, or try, ended.
@@ -32,7 +34,8 @@ pub struct Link {
 impl Link {
     pub(super) fn new(socket: &Path) -> Self {
         let (since, error) = (None, None);
-        Self { socket: socket.to_owned(), since, program: String::new(), stopping: false, error }
+        let (program, sandbox) = (String::new(), String::new());
+        Self { socket: socket.to_owned(), since, program, sandbox, stopping: false, error }
     }
 
     /// Why jobs cannot start now, if they cannot.

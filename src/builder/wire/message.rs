@@ -68,6 +68,8 @@ pub enum FromBuilder {
     Hello {
         /// The program's own version, for people.
         program: String,
+        /// What confines the builds it carries out, for people.
+        sandbox: String,
         /// So many standings follow.
         running: u32,
     },
@@ -142,8 +144,9 @@ impl FromBuilder {
     /// When it is too long to be sent; then nothing is appended.
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), WireError> {
         match self {
-            Self::Hello { program, running } => {
-                hello(out, kind::HELLO_BACK, &(program.as_str(), running))
+            Self::Hello { program, sandbox, running } => {
+                let sandbox = mirror::shortened(sandbox);
+                hello(out, kind::HELLO_BACK, &(program.as_str(), sandbox, running))
             }
             Self::Standing(standing) => encode_standing(out, standing),
             Self::Event(job, Event::Log { offset, bytes, at }) => {
@@ -180,8 +183,8 @@ impl FromBuilder {
         let wrong = |why: String| WireError::Body { kind, why };
         match kind {
             kind::HELLO_BACK => {
-                let (program, running) = from_hello::<(String, u32)>(kind, &body)?;
-                Ok(Self::Hello { program, running })
+                let (program, sandbox, running) = from_hello::<(String, String, u32)>(kind, &body)?;
+                Ok(Self::Hello { program, sandbox, running })
             }
             kind::STANDING => {
                 let standing = parsed::<mirror::Standing>(kind, &body)?.back().map_err(wrong)?;

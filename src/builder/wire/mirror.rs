@@ -4,7 +4,9 @@
 use super::Ordered;
 use crate::{
     builder::protocol::{self, Limits},
-    domain::{Arch, Cause, ImageTypeId, JobId, JobName, NameError, Role, RunnerId, Timestamp},
+    domain::{
+        self, Arch, Cause, ImageTypeId, JobId, JobName, NameError, Role, RunnerId, Timestamp,
+    },
     plugin::Ask,
 };
 use serde::{Deserialize, Serialize};
@@ -102,6 +104,60 @@ pub(super) struct Order {
     silence_ms: u64,
     grace_ms: [u64; 2],
     log: u64,
+    bounds: Bounds,
+}
+
+/// See [`domain::Bounds`](crate::domain::Bounds).
+#[derive(Serialize, Deserialize)]
+struct Bounds {
+    sandbox: String,
+    memory: u64,
+    tasks: u32,
+    cpu_weight: u32,
+    io_weight: u32,
+    scratch: u64,
+}
+
+impl Bounds {
+    fn of(bounds: &domain::Bounds) -> Self {
+        Self {
+            sandbox: bounds.sandbox.as_str().to_owned(),
+            memory: bounds.memory,
+            tasks: bounds.tasks,
+            cpu_weight: bounds.cpu_weight,
+            io_weight: bounds.io_weight,
+            scratch: bounds.scratch,
+        }
+    }
+
+    fn back(self) -> Result<domain::Bounds, String> {
+        let sandbox = domain::Sandbox::from_word(&self.sandbox);
+        let word = shortened(&self.sandbox);
+        Ok(domain::Bounds {
+            sandbox: sandbox.ok_or_else(|| format!("`{word}` is no sandbox"))?,
+            memory: self.memory,
+            tasks: self.tasks,
+            cpu_weight: self.cpu_weight,
+            io_weight: self.io_weight,
+            scratch: self.scratch,
+        })
+    }
+}
+
+/// See [`domain::Used`](crate::domain::Used); the time in microseconds.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Used(u64, u64, u64);
+
+impl Used {
+    fn of(used: &domain::Used) -> Self {
+        let cpu = u64::try_from(used.cpu.as_micros()).unwrap_or(u64::MAX);
+        Self(cpu, used.memory, used.written)
+    }
+
+    fn back(self) -> domain::Used {
+        let Self(cpu, memory, written) = self;
+        domain::Used { cpu: Duration::from_micros(cpu), memory, written }
+    }
 }
 
 impl Order {
@@ -126,6 +182,7 @@ impl Order {
             silence_ms: ms(limits.silence),
             grace_ms: limits.grace.map(ms),
             log: limits.log,
+            bounds: Bounds::of(&limits.bounds),
         }
     }
 
@@ -145,6 +202,7 @@ impl Order {
             silence: Duration::from_millis(self.silence_ms),
             grace: self.grace_ms.map(Duration::from_millis),
             log: self.log,
+            bounds: self.bounds.back()?,
         };
         let order = protocol::Order {
             version: self.version,
@@ -178,7 +236,7 @@ pub(super) enum Event {
     Phase { name: String, at: i64 },
     Progress { done: u64, total: Option<u64>, unit: String },
     Diagnostic { error: bool, message: String, line: u64 },
-    Usage { disk: u64 },
+    Usage { disk: u64, used: Used },
     Finished(Finished),
 }
 
@@ -203,7 +261,7 @@ impl Event {
                 message: shortened(message).into_owned(),
                 line: *line,
             },
-            E::Usage { disk } => Self::Usage { disk: *disk },
+            E::Usage { disk, used } => Self::Usage { disk: *disk, used: Used::of(used) },
             E::Finished(finished) => Self::Finished(Finished::of(finished)),
             E::Log { .. } | E::Resumed(_) => return None,
         })
@@ -219,7 +277,7 @@ impl Event {
             Self::Phase { name, at: ms } => E::Phase { name, at: at(ms) },
             Self::Progress { done, total, unit } => E::Progress { done, total, unit },
             Self::Diagnostic { error, message, line } => E::Diagnostic { error, message, line },
-            Self::Usage { disk } => E::Usage { disk },
+            Self::Usage { disk, used } => E::Usage { disk, used: used.back() },
             Self::Finished(finished) => E::Finished(finished.back()?),
         })
     }
@@ -231,6 +289,7 @@ pub(super) struct Finished {
     artifacts: Vec<Artifact>,
     residual: Vec<String>,
     peak_disk: u64,
+    used: Used,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -256,6 +315,7 @@ impl Finished {
             artifacts: finished.artifacts.iter().map(Artifact::of).collect(),
             residual: short_list(&finished.residual),
             peak_disk: finished.peak_disk,
+            used: Used::of(&finished.used),
         }
     }
 
@@ -265,6 +325,7 @@ impl Finished {
             artifacts: self.artifacts.into_iter().map(Artifact::back).collect::<Result<_, _>>()?,
             residual: self.residual,
             peak_disk: self.peak_disk,
+            used: self.used.back(),
         })
     }
 }
@@ -331,6 +392,7 @@ pub(super) struct Standing {
     progress: Option<(u64, Option<u64>, String)>,
     log: (u64, u64),
     disk: u64,
+    used: Used,
     stopping: Option<Reason>,
     finished: Option<Finished>,
 }
@@ -352,6 +414,7 @@ impl Standing {
                 .map(|(done, total, unit)| (*done, *total, shortened(unit).into_owned())),
             log: standing.log,
             disk: standing.disk,
+            used: Used::of(&standing.used),
             stopping: standing.stopping.map(Reason::of),
             finished: standing.finished.as_ref().map(Finished::of),
         }
@@ -369,6 +432,7 @@ impl Standing {
             progress: self.progress,
             log: self.log,
             disk: self.disk,
+            used: self.used.back(),
             stopping: self.stopping.map(Reason::back),
             finished: self.finished.map(Finished::back).transpose()?,
         })

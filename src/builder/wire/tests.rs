@@ -3,7 +3,10 @@ use crate::{
     builder::protocol::{
         Event, Finished, Limits, Order, Outcome, StagedArtifact, Standing, StopReason, VERSION,
     },
-    domain::{Arch, Cause, Failure, ImageTypeId, JobId, JobName, Role, RunnerId, Timestamp},
+    domain::{
+        Arch, Bounds, Cause, Failure, ImageTypeId, JobId, JobName, Role, RunnerId, Sandbox,
+        Timestamp, Used,
+    },
     plugin::Ask,
 };
 use bytes::Bytes;
@@ -39,8 +42,13 @@ fn order() -> Order {
             silence: Duration::from_millis(1500),
             grace: [Duration::from_secs(10), Duration::from_secs(5)],
             log: 64 << 20,
+            bounds: Bounds { sandbox: Sandbox::Rootless, memory: 1 << 30, ..Bounds::default() },
         },
     }
+}
+
+fn used() -> Used {
+    Used { cpu: Duration::from_micros(1_234_567), memory: 5 << 30, written: 6 }
 }
 
 fn finished(outcome: Outcome, artifacts: usize) -> Finished {
@@ -56,6 +64,7 @@ fn finished(outcome: Outcome, artifacts: usize) -> Finished {
         artifacts: (0..artifacts).map(artifact).collect(),
         residual: vec!["/dev/loop7 still holds it".into()],
         peak_disk: 1 << 40,
+        used: used(),
     }
 }
 
@@ -68,6 +77,7 @@ fn standing() -> Standing {
         progress: Some((3, Some(8), "packages".into())),
         log: (12_345, 67),
         disk: 99,
+        used: used(),
         stopping: Some(StopReason::Cancelled),
         finished: Some(finished(Outcome::Stopped(StopReason::Interrupted), 0)),
         ..Standing::new(job(9), at(1))
@@ -90,7 +100,7 @@ fn events() -> Vec<Event> {
         Event::Phase { name: "packages".into(), at: at(4) },
         Event::Progress { done: 1, total: None, unit: "files".into() },
         Event::Diagnostic { error: true, message: "no".into(), line: 3 },
-        Event::Usage { disk: u64::MAX },
+        Event::Usage { disk: u64::MAX, used: used() },
         Event::Finished(finished(Outcome::Done, 3)),
         Event::Finished(finished(Outcome::Failed(failure()), 0)),
     ]
@@ -98,7 +108,7 @@ fn events() -> Vec<Event> {
 
 fn from_builder() -> Vec<FromBuilder> {
     let mut all = vec![
-        FromBuilder::Hello { program: "0.1.0".into(), running: 2 },
+        FromBuilder::Hello { program: "0.1.0".into(), sandbox: "all".into(), running: 2 },
         FromBuilder::Standing(Box::new(standing())),
         FromBuilder::Standing(Box::new(Standing::new(job(1), at(0)))),
         FromBuilder::Refused(job(3), "no directory".into()),
@@ -243,7 +253,8 @@ fn whatever_does_not_belong_ends_with_its_sentence() {
     assert!(said(&[1, 0, 0, 0, 200]).contains("unknown kind 200"));
     assert!(said(&[2, 0, 0, 0, 70, 9]).contains("does not read"), "bytes left over");
     assert!(said(&[1, 0, 0, 0, 65]).contains("no hello of an img"));
-    let mut hello = encoded_from(&FromBuilder::Hello { program: String::new(), running: 0 });
+    let hello = FromBuilder::Hello { program: String::new(), sandbox: String::new(), running: 0 };
+    let mut hello = encoded_from(&hello);
     hello[9] = 77;
     assert!(said(&hello).contains("version 77"), "{}", said(&hello));
     assert!(said(&hello).contains("run the same img"));

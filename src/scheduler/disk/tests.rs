@@ -1,9 +1,9 @@
 use super::*;
 use crate::{
-    app::{DiskSettings, Errand, Parts, Settings},
+    app::{DiskSettings, Errand, Parts, Settings, Told},
     domain::{
-        Arch, Artifact, ImageTypeId, Job, JobId, JobName, JobState, QueueName, Role, RunnerId,
-        Timestamp, UserName, admission::Quota, job,
+        Arch, Artifact, Bounds, ImageTypeId, Job, JobId, JobName, JobState, QueueName, Role,
+        RunnerId, Timestamp, UserName, admission::Quota, job,
     },
     files::DataDir,
     plugin::{Catalog, CatalogConfig, Limits},
@@ -91,7 +91,8 @@ fn settings() -> Settings {
         session_absolute: Duration::from_secs(1),
         first_login: Duration::from_secs(1),
         hosts: Vec::new(),
-        sandbox: String::new(),
+        sandbox: Told::new(String::new),
+        bounds: Bounds::default(),
         slots: 1,
         disk: DiskSettings {
             thresholds: Thresholds::new(100 * MIB, 200 * MIB, 10 * MIB).unwrap(),

@@ -7,14 +7,19 @@ use crate::store::{
     keys,
     keys::{Dim, Space, meta},
     overlay::Overlay,
-    people, salvage,
+    people, records, salvage,
 };
 use data_encoding::HEXLOWER;
 use std::path::Path;
 
 /// The jobs of the old store.
 fn old_jobs() -> Vec<Job> {
-    (1..).zip(StateKind::ALL).map(|(n, state)| in_state(full_job(n), state)).collect()
+    let old = |(n, state)| {
+        let mut job = in_state(full_job(n), state);
+        job.result.used = Used::default();
+        job
+    };
+    (1..).zip(StateKind::ALL).map(old).collect()
 }
 
 /// Exactly what a store of format 1 holds: records, and indexes and counters of three fields.
@@ -23,7 +28,7 @@ fn format_1() -> Overlay {
     let mut counts = std::collections::BTreeMap::<Vec<u8>, u64>::new();
     for job in old_jobs() {
         let key = keys::job_key(job.id);
-        old.set(Space::Jobs, key.to_vec(), Some(codec::encode(&job).unwrap()));
+        old.set(Space::Jobs, key.to_vec(), Some(records::job_1(&job)));
         let terms = [
             (Dim::State, job.state.kind().as_str()),
             (Dim::Queue, job.queue.as_str()),

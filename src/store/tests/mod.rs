@@ -12,12 +12,15 @@ mod rows;
 use super::{AuditRecord, SessionRecord, Store, StoreError, TokenRecord, Tx};
 use crate::domain::{
     Arch, Artifact, Cause, Failure, ImageTypeId, Job, JobId, JobName, JobState, QueueName, Role,
-    RunnerId, StateKind, Timestamp, User, UserName, Verb, Verbs,
+    RunnerId, StateKind, Timestamp, Used, User, UserName, Verb, Verbs,
     job::{BuildResult, Request},
 };
-use std::sync::{
-    Mutex,
-    atomic::{AtomicU64, Ordering},
+use std::{
+    sync::{
+        Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
 };
 
 /// Looks into the writer, and lets a test be its disk.
@@ -139,6 +142,7 @@ pub(super) fn full_job(number: u64) -> Job {
             commands: vec!["mic cr raw".into()],
             residual: vec!["loop0 stays".into()],
             peak_disk: 10,
+            used: Used { cpu: Duration::from_micros(7), memory: 8, written: 9 },
         },
         ..in_state(job(number), StateKind::Failed)
     }

@@ -23,6 +23,7 @@ pub fn moment(at: Timestamp) -> String {
 pub fn job(view: &JobView, now: Timestamp, console: Option<&App>) -> JobJson {
     let (job, live) = (&view.job, &view.live);
     let (failure, cancelled_by) = ending(&job.state);
+    let used = if live.used.is_nothing() { &job.result.used } else { &live.used };
     JobJson {
         id: job.id.get(),
         name: job.name.to_string(),
@@ -63,6 +64,9 @@ pub fn job(view: &JobView, now: Timestamp, console: Option<&App>) -> JobJson {
         artifacts: artifacts(view, console),
         residual: job.result.residual.clone(),
         peak_disk: job.result.peak_disk,
+        cpu_ms: millis(used.cpu),
+        peak_memory: used.memory,
+        written: used.written,
         expires: view.kept.until.map(moment),
         pinned: view
             .kept

@@ -80,6 +80,12 @@ pub struct JobJson {
     pub residual: Vec<String>,
     /// Most bytes the build directory held.
     pub peak_disk: u64,
+    /// Time of the processors it used, in milliseconds; 0 where that is not counted.
+    pub cpu_ms: u64,
+    /// Most bytes of memory it had; 0 where that is not counted.
+    pub peak_memory: u64,
+    /// Bytes it wrote to disks; 0 where that is not counted.
+    pub written: u64,
     /// Until when its files are kept; absent while it is open, when it is pinned, or for ever.
     pub expires: Option<String>,
     /// Who pinned it, so that no rule takes its files.
@@ -122,7 +128,7 @@ pub struct ProgressJson {
 /// Why a job failed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FailureJson {
-    /// `definition`, `repository`, `box`, `timeout`, `silent`, `interrupted` or `runner`.
+    /// `definition`, `repository`, `box`, `timeout`, `silent`, `limit`, `interrupted` or `runner`.
     pub cause: String,
     /// One sentence.
     pub message: String,

@@ -89,6 +89,7 @@ fn cause_text(failure: &Failure) -> String {
         Cause::Box => "this box",
         Cause::Timeout => "it took longer than the queue allows",
         Cause::Silent => "it printed nothing for too long",
+        Cause::Limit => "it used more than it may",
         Cause::Interrupted => "the box restarted",
         Cause::Runner => "the runner failed",
     };
@@ -105,6 +106,7 @@ fn facts(v: &JobView, now: Timestamp) -> Markup {
             @if let Some(length) = length(job, now) { (fact("Length", length)) }
             @if let Some(ended) = job.state.ended() { (fact("Ended", human::time(ended))) }
             @if let Some(disk) = disk(job, live) { (fact("Disk", disk)) }
+            @if let Some(used) = used(job, live) { (fact("Used", html! { (used) })) }
             @if let Some(kept) = kept(v) { (fact("Kept", kept)) }
             @if !v.kept.shelf.tags.is_empty() { (fact("Tags", html! { (tags(v)) })) }
             @if let Some(sandbox) = &live.sandbox { (fact("Sandbox", html! { (sandbox) })) }
@@ -144,6 +146,19 @@ fn disk(job: &Job, live: &Live) -> Option<Markup> {
         (0, peak) => Some(html! { (human::size(peak)) " at most" }),
         (now, _) => Some(human::size(now)),
     }
+}
+
+/// Of the processors and the memory; while it builds, so far.
+fn used(job: &Job, live: &Live) -> Option<String> {
+    let used = if live.used.is_nothing() { job.result.used } else { live.used };
+    (!used.is_nothing()).then(|| {
+        let seconds = used.cpu.as_secs_f64();
+        let mut words = format!("{seconds:.1} s of the processors");
+        if used.memory > 0 {
+            words.push_str(&format!(", {} of memory at most", human::size_text(used.memory)));
+        }
+        words
+    })
 }
 
 /// Width of the drawing, in its own units.

@@ -9,7 +9,7 @@ use super::users::groups;
 use crate::{
     app::{App, AppError},
     domain::{
-        Actor, GroupName, Queue, QueueName, RunnerId, StateKind, Verb,
+        Actor, Bounds, GroupName, OwnBounds, Queue, QueueName, RunnerId, Sandbox, StateKind, Verb,
         retention::{Lifetime, Override},
     },
 };
@@ -104,6 +104,47 @@ pub(super) static QUEUES: Model = Model {
                     "Try again after an interruption",
                     Kind::Check,
                     "A build that a restart of the box broke off is handed in again, once.",
+                ),
+            ],
+        },
+        Fieldset {
+            title: "What one build may use",
+            fields: &[
+                Field::new(
+                    "sandbox",
+                    "Sandbox",
+                    Kind::One(sandboxes),
+                    "Rootless: what has to be root on the box, such as mic, is refused.",
+                ),
+                Field::new(
+                    "memory",
+                    "Memory",
+                    Kind::Size,
+                    "Such as 4GiB; 0B: no limit. Empty: as the settings say.",
+                ),
+                Field::new(
+                    "scratch",
+                    "Room on the disk",
+                    Kind::Size,
+                    "What its directory may hold; 0B: no limit. Empty: as the settings say.",
+                ),
+                Field::new(
+                    "tasks",
+                    "Processes",
+                    Kind::Number(0, u32::MAX as i64),
+                    "At once, threads too; 0: no limit. Empty: as the settings say.",
+                ),
+                Field::new(
+                    "cpu_weight",
+                    "Share of the processors",
+                    Kind::Number(1, 10_000),
+                    "While several builds want them; 100 is ordinary. Empty: as the settings say.",
+                ),
+                Field::new(
+                    "io_weight",
+                    "Share of the disks",
+                    Kind::Number(1, 10_000),
+                    "While several builds want them; 100 is ordinary. Empty: as the settings say.",
                 ),
             ],
         },
@@ -231,6 +272,29 @@ fn object(queue: &Queue) -> Object {
         .with("logs", keep(queue.retention.logs))
         .with("records", keep(queue.retention.records))
         .with("kept_bytes", queue.kept_bytes.map_or(Value::Nothing, Value::Bytes))
+        .with("sandbox", queue.bounds.sandbox.map_or(Value::Nothing, sandbox_value))
+        .with("memory", queue.bounds.memory.map_or(Value::Nothing, Value::Bytes))
+        .with("scratch", queue.bounds.scratch.map_or(Value::Nothing, Value::Bytes))
+        .with("tasks", small(queue.bounds.tasks))
+        .with("cpu_weight", small(queue.bounds.cpu_weight))
+        .with("io_weight", small(queue.bounds.io_weight))
+}
+
+fn small(number: Option<u32>) -> Value {
+    number.map_or(Value::Nothing, |number| Value::Number(i64::from(number)))
+}
+
+fn sandbox_value(sandbox: Sandbox) -> Value {
+    Value::Text(sandbox.as_str().to_owned())
+}
+
+/// "off" is for config.toml alone: a queue can only make it stricter.
+fn sandboxes(_app: &App) -> Result<Vec<(String, String)>, AppError> {
+    let offer = |sandbox: Sandbox, words: &str| (sandbox.as_str().to_owned(), words.to_owned());
+    Ok(vec![
+        offer(Sandbox::Auto, "namespaces, root where the tool has to be"),
+        offer(Sandbox::Rootless, "rootless"),
+    ])
 }
 
 fn blank(_app: &App) -> Object {
@@ -269,8 +333,25 @@ fn write(w: &mut Writing<'_, '_>, key: Option<&str>, values: &Values) -> Result<
         records: kept(values, "records")?,
     };
     queue.kept_bytes = values.bytes("kept_bytes");
+    queue.bounds = bounds(values)?;
     w.tx.put_queue(&queue)?;
     Ok(queue.name.to_string())
+}
+
+fn bounds(values: &Values) -> Result<OwnBounds, Refusal> {
+    let small = |id: &str| values.number(id).and_then(|number| u32::try_from(number).ok());
+    let own = OwnBounds {
+        sandbox: Sandbox::from_word(&values.text("sandbox")),
+        memory: values.bytes("memory"),
+        tasks: small("tasks"),
+        cpu_weight: small("cpu_weight"),
+        io_weight: small("io_weight"),
+        scratch: values.bytes("scratch"),
+    };
+    match Bounds::default().with(&own).wrong() {
+        Some(wrong) => Err(Refusal::field(&wrong.key, wrong.want)),
+        None => Ok(own),
+    }
 }
 
 fn named(w: &mut Writing<'_, '_>, key: &str) -> Result<Queue, Refusal> {

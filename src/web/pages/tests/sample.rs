@@ -110,6 +110,7 @@ impl Sample {
             ],
             residual: vec![self.text("the loop device /dev/loop7 could not be freed")],
             peak_disk: 3_221_225_472,
+            used: Used { cpu: Duration::from_millis(81_400), memory: 402_653_184, written: 5 },
         }
     }
 
