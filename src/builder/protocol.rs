@@ -2,7 +2,7 @@
 //! process, behind a unix socket or on another box. Plain data, versioned, a closed set of verbs.
 
 use crate::{
-    domain::{Cause, Failure, JobId, Role, RunnerId, Timestamp},
+    domain::{Cause, Complaints, Failure, JobId, Role, RunnerId, Timestamp},
     plugin::Ask,
 };
 use bytes::Bytes;
@@ -92,15 +92,8 @@ pub enum Event {
         /// What is counted: "packages".
         unit: String,
     },
-    /// The tool complained.
-    Diagnostic {
-        /// True for an error, false for a warning.
-        error: bool,
-        /// The complaint, secrets masked.
-        message: String,
-        /// The log line, counted from 1.
-        line: u64,
-    },
+    /// The tool complained: all of its complaints so far. What they say is in the log.
+    Complaints(Complaints),
     /// Bytes the build directory holds now.
     Usage {
         /// Allocated bytes.
@@ -128,6 +121,8 @@ pub struct Standing {
     pub phases: Vec<(String, Timestamp)>,
     /// How far the phase is: units done, units in all, what is counted.
     pub progress: Option<(u64, Option<u64>, String)>,
+    /// What the tool has complained of.
+    pub complaints: Complaints,
     /// Bytes of the log, and line ends in it.
     pub log: (u64, u64),
     /// Bytes the build directory holds.
@@ -152,6 +147,7 @@ impl Standing {
             sandbox: String::new(),
             phases: Vec::new(),
             progress: None,
+            complaints: Complaints::default(),
             log: (0, 0),
             disk: 0,
             stopping: None,
@@ -182,8 +178,7 @@ impl Standing {
                 self.progress = Some((*done, *total, unit.clone()));
             }
             Event::Usage { disk } => self.disk = *disk,
-            // It is in the log.
-            Event::Diagnostic { .. } => {}
+            Event::Complaints(complaints) => self.complaints = *complaints,
             Event::Finished(finished) => self.finished = Some(finished.clone()),
         }
     }

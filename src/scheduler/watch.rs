@@ -135,8 +135,7 @@ impl Seen {
                 board.update(id, |live| live.progress = Some((done, total, unit)));
             }
             Event::Usage { disk } => board.update(id, |live| live.disk = disk),
-            // The line itself is in the log; the explanation at the end names what mattered.
-            Event::Diagnostic { .. } => {}
+            Event::Complaints(all) => board.update(id, |live| live.complaints = all),
             // Taken by the caller.
             Event::Finished(_) => {}
         }
@@ -153,6 +152,7 @@ impl Seen {
             live.sandbox = Some(standing.sandbox).filter(|words| !words.is_empty());
             live.phase = phase;
             live.progress = standing.progress;
+            live.complaints = standing.complaints;
             live.disk = standing.disk;
             live.stopping |= standing.stopping.is_some();
         });

@@ -3,7 +3,9 @@ use crate::{
     builder::protocol::{
         Event, Finished, Limits, Order, Outcome, StagedArtifact, Standing, StopReason, VERSION,
     },
-    domain::{Arch, Cause, Failure, ImageTypeId, JobId, JobName, Role, RunnerId, Timestamp},
+    domain::{
+        Arch, Cause, Complaints, Failure, ImageTypeId, JobId, JobName, Role, RunnerId, Timestamp,
+    },
     plugin::Ask,
 };
 use bytes::Bytes;
@@ -66,6 +68,7 @@ fn standing() -> Standing {
         sandbox: "own namespaces".into(),
         phases: vec![("packages".into(), at(7)), ("pack".into(), at(9))],
         progress: Some((3, Some(8), "packages".into())),
+        complaints: Complaints { errors: 0, warnings: 2, first: 7 },
         log: (12_345, 67),
         disk: 99,
         stopping: Some(StopReason::Cancelled),
@@ -89,7 +92,7 @@ fn events() -> Vec<Event> {
         Event::Log { offset: 17, bytes: Bytes::from_static(b"Info: \xff\n"), at: at(3) },
         Event::Phase { name: "packages".into(), at: at(4) },
         Event::Progress { done: 1, total: None, unit: "files".into() },
-        Event::Diagnostic { error: true, message: "no".into(), line: 3 },
+        Event::Complaints(Complaints { errors: 1, warnings: u64::MAX, first: 3 }),
         Event::Usage { disk: u64::MAX },
         Event::Finished(finished(Outcome::Done, 3)),
         Event::Finished(finished(Outcome::Failed(failure()), 0)),
