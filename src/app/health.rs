@@ -2,9 +2,9 @@
 
 use super::{App, AppError, BuilderLink, Chore, DiskState, HealthGroup, HealthView, RunnerHealth};
 use crate::{
-    domain::{Allowed, StateKind, Timestamp, admission::Ballast},
+    domain::{Allowed, QueueState, StateKind, Timestamp, admission::Ballast},
     plugin::{Entry, Origin, Status},
-    store::{AuditCursor, AuditFilter},
+    store::{AuditCursor, AuditFilter, StoreError},
 };
 use std::{io::Write as _, os::fd::OwnedFd};
 
@@ -183,6 +183,31 @@ impl App {
         ("Builder", text, false)
     }
 
+    /// Which queues start nothing, and how far they have come with what builds: whoever is about to
+    /// work on the box looks here. That nothing starts at all wants attention.
+    fn queues_fact(&self) -> Result<(&'static str, String, bool), StoreError> {
+        let (queues, (_, building)) = (self.store().queues()?, self.board().building());
+        let (mut still, mut paused) = (0, Vec::new());
+        for queue in &queues {
+            match queue.state(building.get(&queue.name).copied().unwrap_or(0)) {
+                QueueState::Open | QueueState::RecordsOnly => continue,
+                QueueState::Draining { building } => still += building,
+                QueueState::Paused => {}
+            }
+            paused.push(queue.name.as_str());
+        }
+        let all = paused.len() == queues.len();
+        let which =
+            if all { "all paused".to_owned() } else { format!("{} paused", paused.join(", ")) };
+        let text = match (paused.is_empty(), still) {
+            (true, _) => "none is paused".to_owned(),
+            (false, 0) => format!("{which}, nothing of them builds"),
+            (false, 1) => format!("{which}, draining: 1 job still builds"),
+            (false, _) => format!("{which}, draining: {still} jobs still build"),
+        };
+        Ok(("Queues", text, all))
+    }
+
     fn work(&self, now: Timestamp) -> Result<HealthGroup, AppError> {
         let counts = self.store().counts()?;
         let of = |state| counts.by_state.get(&state).copied().unwrap_or(0).to_string();
@@ -191,6 +216,7 @@ impl App {
             ("Slots", self.live().slots.to_string(), false),
             ("Sandbox", settings.sandbox.ask(), false),
             self.builder_fact(now),
+            self.queues_fact()?,
             ("Building", of(StateKind::Building), false),
             ("Waiting", of(StateKind::Queued), false),
         ];

@@ -61,6 +61,7 @@ impl App {
             total: page.total,
             counts: self.store().counts()?,
             queues,
+            building: self.board().building().1,
             builder_away: self.board().builder().and_then(|link| link.away),
         })
     }

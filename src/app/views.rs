@@ -1,10 +1,10 @@
 //! What the appliance answers: plain data for pages, the API and the command line.
 
 use crate::domain::{
-    Artifact, Hold, Job, JobId, Queue, QueueName, Timestamp, UserName, Verbs,
+    Artifact, Complaints, Hold, Job, JobId, Queue, QueueName, Timestamp, UserName, Verbs,
     retention::{Class, Guard},
 };
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 /// What somebody hands in. Names are still text: [`App::submit`](super::App::submit) parses them
 /// and says what is wrong, so that the form can show it beside the field.
@@ -239,6 +239,8 @@ pub struct Live {
     pub phase: Option<String>,
     /// Done, in all, unit.
     pub progress: Option<(u64, Option<u64>, String)>,
+    /// What the tool has complained of.
+    pub complaints: Complaints,
     /// When it will probably end, from past jobs of the same recipe.
     pub expected_end: Option<Timestamp>,
     /// Bytes the build directory holds now.
@@ -341,8 +343,10 @@ pub struct QueueView {
     pub total: Option<u64>,
     /// Jobs per state, whole box.
     pub counts: crate::store::Counts,
-    /// Queues and what they are doing.
+    /// Queues.
     pub queues: Vec<Queue>,
+    /// How many jobs of each queue build now.
+    pub building: HashMap<QueueName, u32>,
     /// Why no job can start now, because the builder is away.
     pub builder_away: Option<String>,
 }

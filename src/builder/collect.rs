@@ -3,7 +3,7 @@
 use super::{planner::Planner, protocol::StagedArtifact, workspace::Workspace};
 use crate::{
     domain::{JobId, Role},
-    files::{DataDir, Dir, EntryKind, FilesError, sync_together},
+    files::{DataDir, Dir, EntryKind, FilesError, still_there, sync_together},
     plugin::{PluginError, api},
 };
 use serde::{Deserialize, Serialize};
@@ -318,8 +318,8 @@ pub(super) fn read_list(data: &DataDir, job: JobId) -> Result<Vec<Listed>, Files
 pub(super) fn discard(data: &DataDir, job: JobId) -> Vec<String> {
     let names = data.artifacts(job).and_then(|dir| Ok((dir.names(usize::MAX)?, dir)));
     let Ok((names, dir)) = names else { return Vec::new() };
-    let remove = |name| dir.remove_tree(name).errors;
-    names.into_iter().flat_map(remove).map(|e| e.to_string()).collect()
+    let remove = |name| still_there(&dir.path().join(&name), &dir.remove_tree(&name));
+    names.into_iter().filter_map(remove).collect()
 }
 
 /// The last part of a path as a harmless file name.

@@ -2,7 +2,7 @@
 //! where a process is rooted, and by the mark in its environment. Mounts and loop devices are
 //! freed by [`files`](crate::files::DataDir::free).
 
-use crate::files::Freed;
+use crate::files::{Freed, still_running};
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
     fs::{Mode, OFlags},
@@ -87,9 +87,7 @@ pub(super) fn end_processes(below: &Path, candidates: &Candidates, freed: &mut F
         let stuck: Vec<_> =
             found.iter().filter(|(_, handle)| !wait_until_gone(handle, deadline)).collect();
         if !stuck.is_empty() {
-            freed.residual.extend(stuck.iter().map(|(pid, _)| {
-                format!("process {pid} does not end, even when killed: it waits for a device; restart the box when it can be spared")
-            }));
+            freed.residual.extend(stuck.iter().map(|(pid, _)| still_running(*pid)));
             return;
         }
         candidates = every_process();

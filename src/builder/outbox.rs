@@ -5,15 +5,12 @@ use super::protocol::{Event, Finished};
 use std::collections::VecDeque;
 use tokio::sync::mpsc::Sender;
 
-/// Complaints kept while the reader is slow; more are dropped, they are in the log anyway.
-const DIAGNOSTICS: usize = 64;
-
 /// The sending end of a build's events.
 pub(super) struct Outbox {
     sender: Sender<Event>,
     /// Goes out in order and complete.
     must: VecDeque<Event>,
-    diagnostics: VecDeque<Event>,
+    complaints: Option<Event>,
     phase: Option<Event>,
     progress: Option<Event>,
     usage: Option<Event>,
@@ -24,7 +21,7 @@ impl Outbox {
         Self {
             sender,
             must: VecDeque::new(),
-            diagnostics: VecDeque::new(),
+            complaints: None,
             phase: None,
             progress: None,
             usage: None,
@@ -37,8 +34,7 @@ impl Outbox {
             Event::Phase { .. } => self.phase = Some(event),
             Event::Progress { .. } => self.progress = Some(event),
             Event::Usage { .. } => self.usage = Some(event),
-            Event::Diagnostic { .. } if self.diagnostics.len() >= DIAGNOSTICS => {}
-            Event::Diagnostic { .. } => self.diagnostics.push_back(event),
+            Event::Complaints(_) => self.complaints = Some(event),
             Event::Resumed(_) | Event::Started { .. } | Event::Log { .. } | Event::Finished(_) => {
                 self.must.push_back(event);
             }
@@ -54,7 +50,7 @@ impl Outbox {
     /// True if anything waits.
     pub(super) fn is_waiting(&self) -> bool {
         self.is_behind()
-            || !self.diagnostics.is_empty()
+            || self.complaints.is_some()
             || self.phase.is_some()
             || self.progress.is_some()
             || self.usage.is_some()
@@ -69,7 +65,7 @@ impl Outbox {
         self.must
             .pop_front()
             .or_else(|| self.phase.take())
-            .or_else(|| self.diagnostics.pop_front())
+            .or_else(|| self.complaints.take())
             .or_else(|| self.progress.take())
             .or_else(|| self.usage.take())
     }

@@ -10,6 +10,7 @@ use super::{
     clock, lines::is_error, mask::Masker, outbox::Outbox, planner::Observing, protocol::Event,
 };
 use crate::{
+    domain::Complaints,
     files::{FilesError, LogWriter},
     plugin::api,
 };
@@ -71,6 +72,7 @@ pub(super) struct Pipeline {
     fed: Option<Instant>,
     /// The first complaint that was an error.
     pub(super) first_error: Option<Complaint>,
+    complaints: Complaints,
     /// What is left out of a log that was too long; known at its end.
     cut: Option<Cut>,
     /// Why the log could not be written, once that happened.
@@ -92,6 +94,7 @@ impl Pipeline {
             numbers: Vec::new(),
             fed: None,
             first_error: None,
+            complaints: Complaints::default(),
             cut: None,
             broken: None,
         }
@@ -283,17 +286,25 @@ impl Pipeline {
         self.fed = Some(Instant::now());
         let (batch, numbers) = (std::mem::take(&mut self.batch), std::mem::take(&mut self.numbers));
         let Some(observer) = &mut self.observer else { return };
-        let mut result = Ok(());
+        let (mut result, before) = (Ok(()), self.complaints);
         for (lines, numbers) in batch.chunks(BATCH).zip(numbers.chunks(BATCH)) {
             match observer.feed(lines) {
                 Ok(events) => events.into_iter().for_each(|event| {
-                    tell(&mut self.outbox, &mut self.first_error, event, lines, numbers);
+                    let said = tell(&mut self.outbox, event, lines, numbers);
+                    let Some((error, complaint)) = said else { return };
+                    self.complaints.note(error, complaint.line);
+                    if error {
+                        self.first_error.get_or_insert(complaint);
+                    }
                 }),
                 Err(e) => {
                     result = Err(e);
                     break;
                 }
             }
+        }
+        if self.complaints != before {
+            self.outbox.put(Event::Complaints(self.complaints));
         }
         if let Err(e) = result {
             self.observer = None;
@@ -339,14 +350,13 @@ impl Pipeline {
     }
 }
 
-/// Passes on one event of the observer.
+/// Passes on one event of the observer; a complaint is given back, true if it is an error.
 fn tell(
     outbox: &mut Outbox,
-    first_error: &mut Option<Complaint>,
     event: api::Event,
     lines: &[String],
     numbers: &[u64],
-) {
+) -> Option<(bool, Complaint)> {
     let at = clock::now();
     match event {
         api::Event::Phase(name) => outbox.put(Event::Phase { name, at }),
@@ -357,17 +367,15 @@ fn tell(
             let error = match found.severity {
                 api::Severity::Error => true,
                 api::Severity::Warning => false,
-                api::Severity::Info => return,
+                api::Severity::Info => return None,
             };
             let message = found.message;
             let at = said_by(&message, lines, error).and_then(|at| numbers.get(at));
             let line = at.or(numbers.last()).copied().unwrap_or(1);
-            if error && first_error.is_none() {
-                *first_error = Some(Complaint { line, message: message.clone() });
-            }
-            outbox.put(Event::Diagnostic { error, message, line });
+            return Some((error, Complaint { line, message }));
         }
     }
+    None
 }
 
 /// A runner does not know the log's line numbers: the line is found by what it says, in the

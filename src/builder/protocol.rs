@@ -2,7 +2,7 @@
 //! process, behind a unix socket or on another box. Plain data, versioned, a closed set of verbs.
 
 use crate::{
-    domain::{Bounds, Cause, Failure, JobId, Role, RunnerId, Timestamp, Used},
+    domain::{Bounds, Cause, Complaints, Failure, JobId, Role, RunnerId, Timestamp, Used},
     plugin::Ask,
 };
 use bytes::Bytes;
@@ -94,15 +94,8 @@ pub enum Event {
         /// What is counted: "packages".
         unit: String,
     },
-    /// The tool complained.
-    Diagnostic {
-        /// True for an error, false for a warning.
-        error: bool,
-        /// The complaint, secrets masked.
-        message: String,
-        /// The log line, counted from 1.
-        line: u64,
-    },
+    /// The tool complained: all of its complaints so far. What they say is in the log.
+    Complaints(Complaints),
     /// What the build uses.
     Usage {
         /// Allocated bytes in its directory now.
@@ -132,6 +125,8 @@ pub struct Standing {
     pub phases: Vec<(String, Timestamp)>,
     /// How far the phase is: units done, units in all, what is counted.
     pub progress: Option<(u64, Option<u64>, String)>,
+    /// What the tool has complained of.
+    pub complaints: Complaints,
     /// Bytes of the log, and line ends in it.
     pub log: (u64, u64),
     /// Bytes the build directory holds.
@@ -158,6 +153,7 @@ impl Standing {
             sandbox: String::new(),
             phases: Vec::new(),
             progress: None,
+            complaints: Complaints::default(),
             log: (0, 0),
             disk: 0,
             used: Used::default(),
@@ -189,8 +185,7 @@ impl Standing {
                 self.progress = Some((*done, *total, unit.clone()));
             }
             Event::Usage { disk, used } => (self.disk, self.used) = (*disk, *used),
-            // It is in the log.
-            Event::Diagnostic { .. } => {}
+            Event::Complaints(complaints) => self.complaints = *complaints,
             Event::Finished(finished) => self.finished = Some(finished.clone()),
         }
     }

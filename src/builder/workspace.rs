@@ -3,7 +3,7 @@
 use super::sandbox::Mask;
 use crate::{
     domain::{JobId, RunnerId},
-    files::{DataDir, Dir, FilesError, Freed, Layout, Removed, free_below},
+    files::{DataDir, Dir, FilesError, Freed, Layout, Removed, free_below, still_there},
     plugin::api,
 };
 use std::path::{Component, Path, PathBuf};
@@ -141,6 +141,6 @@ pub(super) fn clear(data: &DataDir, name: &str, freed: &mut Freed) -> u64 {
     let path = data.root().join("build").join(name);
     free_below(&path, freed);
     let removed: Removed = data.build().remove_tree(name);
-    freed.residual.extend(removed.errors.iter().map(|e| format!("{e}: remove it by hand")));
+    freed.residual.extend(still_there(&path, &removed));
     removed.bytes
 }

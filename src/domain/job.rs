@@ -237,6 +237,17 @@ impl Cause {
         Self::Runner,
     ];
 
+    /// True if the box was at fault and not what was asked for: the same request may well end
+    /// otherwise the next time.
+    pub fn is_of_the_box(self) -> bool {
+        match self {
+            Self::Box | Self::Interrupted => true,
+            Self::Definition | Self::Repository | Self::Timeout | Self::Silent | Self::Runner => {
+                false
+            }
+        }
+    }
+
     /// The cause's word, as the API and the filters use it.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -248,6 +259,30 @@ impl Cause {
             Self::Limit => "limit",
             Self::Interrupted => "interrupted",
             Self::Runner => "runner",
+        }
+    }
+}
+
+/// What a tool has complained of so far, as its runner understands it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Complaints {
+    /// How many were errors.
+    pub errors: u64,
+    /// How many were warnings.
+    pub warnings: u64,
+    /// The log line, counted from 1, of the first error; of the first warning as long as there is
+    /// no error. 0 while there is neither.
+    pub first: u64,
+}
+
+impl Complaints {
+    /// One more.
+    pub fn note(&mut self, error: bool, line: u64) {
+        let same = if error { &mut self.errors } else { &mut self.warnings };
+        *same = same.saturating_add(1);
+        let begins = *same == 1;
+        if begins && (error || self.errors == 0) {
+            self.first = line;
         }
     }
 }

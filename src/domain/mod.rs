@@ -20,11 +20,13 @@ pub mod user;
 pub use bounds::{Bounds, OwnBounds, Sandbox, Used};
 pub use hold::Hold;
 pub use ids::JobId;
-pub use job::{Artifact, Cause, Failure, Job, JobState, Role, StateKind, TransitionRefused};
+pub use job::{
+    Artifact, Cause, Complaints, Failure, Job, JobState, Role, StateKind, TransitionRefused,
+};
 pub use names::{
     Arch, GroupName, ImageTypeId, JobName, NameError, QueueName, RunnerId, Tag, UserName,
 };
 pub use permission::{Actor, Allowed, Denied, Verb, Verbs};
-pub use queue::{Line, Queue, QueueRefusal, Waiting};
+pub use queue::{Line, Queue, QueueRefusal, QueueState, Waiting};
 pub use time::Timestamp;
 pub use user::{Group, SetUp, Site, User, UserQuota};

@@ -21,7 +21,7 @@ pub struct Queue {
     pub slots: u32,
     /// Queues with a higher number are served first when slots in all are short.
     pub priority: i16,
-    /// Why it starts nothing now; `None` when it does.
+    /// Why it starts nothing now; `None` when it does. What builds goes on to its end.
     pub paused: Option<String>,
     /// False: jobs are recorded and wait until somebody launches them.
     pub launch: bool,
@@ -39,7 +39,8 @@ pub struct Queue {
     pub retention: Override,
     /// Bytes of images its jobs may keep; `None` is as the general quota says, 0 is no limit.
     pub kept_bytes: Option<u64>,
-    /// A build that a restart of the box interrupted is submitted again, once.
+    /// A build that failed because of the box ([`Cause::is_of_the_box`](super::Cause)) is handed in
+    /// again, once.
     pub requeue: bool,
     /// What one of its builds may use of the box, where that differs from the settings.
     pub bounds: OwnBounds,
@@ -75,6 +76,16 @@ impl Queue {
         (!self.launch && !launched).then(|| Hold::NotLaunched { queue: self.name.clone() })
     }
 
+    /// What it does now, while so many of its jobs build.
+    pub fn state(&self, building: u32) -> QueueState {
+        match (&self.paused, building, self.launch) {
+            (Some(_), 0, _) => QueueState::Paused,
+            (Some(_), building, _) => QueueState::Draining { building },
+            (None, _, true) => QueueState::Open,
+            (None, _, false) => QueueState::RecordsOnly,
+        }
+    }
+
     /// Whether somebody who is in these groups may submit to it.
     ///
     /// # Errors
@@ -97,6 +108,34 @@ impl Queue {
         }
         let (queue, runners) = (self.name.clone(), self.runners.clone());
         Err(QueueRefusal::Runners { queue, runner: runner.clone(), runners })
+    }
+}
+
+/// What a queue does now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QueueState {
+    /// Jobs start by themselves.
+    Open,
+    /// Jobs start when somebody launches them.
+    RecordsOnly,
+    /// It was paused; what builds goes on to its end, nothing else starts.
+    Draining {
+        /// How many of its jobs still build.
+        building: u32,
+    },
+    /// Nothing starts and nothing builds.
+    Paused,
+}
+
+impl QueueState {
+    /// The word for people.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::RecordsOnly => "records only",
+            Self::Draining { .. } => "draining",
+            Self::Paused => "paused",
+        }
     }
 }
 
@@ -334,6 +373,17 @@ mod tests {
         queue.launch = false;
         assert!(queue.hold(false).is_some());
         assert_eq!(queue.hold(true), None);
+    }
+
+    #[test]
+    fn a_paused_queue_drains_until_nothing_of_it_builds() {
+        let mut queue = Queue::standard(QueueName::new("web").unwrap(), "");
+        assert_eq!(queue.state(2), QueueState::Open);
+        queue.launch = false;
+        assert_eq!(queue.state(0), QueueState::RecordsOnly);
+        queue.paused = Some("disk swap".into());
+        assert_eq!(queue.state(2), QueueState::Draining { building: 2 });
+        assert_eq!(queue.state(0), QueueState::Paused);
     }
 
     #[test]

@@ -18,6 +18,7 @@ mod mounts;
 mod remove;
 mod sync;
 mod usage;
+mod way_out;
 
 pub use crew::Crew;
 pub use data_dir::{BuildsLock, DataDir};
@@ -32,3 +33,4 @@ pub use mounts::{Freed, free_below};
 pub use remove::Removed;
 pub use sync::sync_together;
 pub use usage::Space;
+pub use way_out::{still_running, still_there};

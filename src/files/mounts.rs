@@ -1,6 +1,7 @@
 //! Mounts and loop devices below a directory: nothing is deleted while they are there.
 #![expect(unsafe_code, reason = "one ioctl has no safe wrapper; see its SAFETY")]
 
+use super::way_out::{still_held, still_mounted};
 use rustix::{
     fd::AsFd,
     fs::{Mode, OFlags},
@@ -55,11 +56,7 @@ fn unmount_below(below: &Path, freed: &mut Freed) {
             }
         }
     }
-    freed.residual.extend(
-        mounts_below(below)
-            .iter()
-            .map(|place| format!("{} is still mounted: run `umount {0}` as root", place.display())),
-    );
+    freed.residual.extend(mounts_below(below).iter().map(|place| still_mounted(place)));
 }
 
 /// Mount points below `below`, in the order in which they were mounted.
@@ -99,11 +96,7 @@ fn detach_loops(below: &Path, freed: &mut Freed) {
             .and_then(detach_loop);
         freed.found.push(format!("{} still held {}", device.display(), file.display()));
         if let Err(e) = detached {
-            freed.residual.push(format!(
-                "{} still holds {} ({e}): run `losetup -d {0}` as root",
-                device.display(),
-                file.display()
-            ));
+            freed.residual.push(still_held(&device, &file, &e));
         }
     }
 }

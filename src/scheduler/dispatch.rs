@@ -9,7 +9,7 @@ mod moving;
 use super::{
     Clock,
     recover::measure_log,
-    requeue::{self, Again, is_interrupted},
+    requeue::{self, Again, failed_by_the_box},
     watch::{Ended, watch},
 };
 use crate::{
@@ -30,7 +30,10 @@ use std::{
     sync::Arc,
     time::Duration,
 };
-use tokio::sync::{mpsc, oneshot, watch as signal};
+use tokio::{
+    sync::{mpsc, oneshot, watch as signal},
+    task::JoinHandle,
+};
 
 /// Starts a build; in the service this is [`Builder::start`](crate::builder::Builder::start).
 pub type StartBuild = Arc<dyn Fn(Order) -> Build + Send + Sync>;
@@ -57,7 +60,7 @@ enum Note {
     Settled(Box<Job>),
     /// A job's new queue is on disk.
     Moved(JobId),
-    /// A job that repeats an interrupted one is on disk.
+    /// A job that repeats a failed one is on disk.
     Again(Box<Job>),
 }
 
@@ -270,8 +273,12 @@ impl Dispatcher {
             // A full channel means that a stop is already under way.
             let _ = running.stop.try_send(StopReason::Cancelled);
             self.app.board().update(id, |live| live.stopping = true);
-            self.audit(&by, peer, "job.cancel", id);
-            let _ = done.send(Ok(()));
+            let written = self.audit(&by, peer, "job.cancel", id);
+            tokio::spawn(async move {
+                // Whoever is told that it is being stopped finds it so after a restart too.
+                let _ = written.await;
+                let _ = done.send(Ok(()));
+            });
             return;
         }
         let Some(mut job) = self.waiting.remove(&id) else {
@@ -322,7 +329,8 @@ impl Dispatcher {
         });
     }
 
-    fn audit(&self, by: &UserName, peer: &Peer, action: &str, id: JobId) {
+    /// Writes down who asked for what; ends when that is done, or cannot be.
+    fn audit(&self, by: &UserName, peer: &Peer, action: &str, id: JobId) -> JoinHandle<()> {
         let record = AuditRecord {
             at: (self.clock)(),
             actor: by.to_string(),
@@ -337,7 +345,7 @@ impl Dispatcher {
             if let Err(error) = store.write(move |tx| tx.append_audit(&record)).await {
                 tracing::warn!(%error, "an audit record could not be written");
             }
-        });
+        })
     }
 
     fn take_note(&mut self, note: Note) {
@@ -359,7 +367,7 @@ impl Dispatcher {
         let Some(Running { mut job, cancelled_by, .. }) = self.running.remove(&id) else { return };
         let now = (self.clock)();
         let outcome = ended.finished.outcome.clone();
-        let cancelled_by = cancelled_by.or_else(|| self.cancelled_before(id, &outcome));
+        let wanted = cancelled_by.is_none();
         job.result = result(ended);
         match end_state(&job.state, outcome, cancelled_by, now) {
             Ok(state) => job.state = state,
@@ -371,19 +379,21 @@ impl Dispatcher {
         self.app.board().remember_peak(&job);
         self.app.board().add_bytes(&job);
         tracing::info!(job.id = id.get(), state = job.state.kind().as_str(), "build ended");
-        if (self.stopping || self.remote.is_some()) && is_interrupted(&job) {
-            return self.settle_interrupted(job);
+        if wanted && failed_by_the_box(&job) {
+            return self.settle_or_repeat(job);
         }
         forget_secrets(&mut job);
         self.settle(job, None);
     }
 
-    /// What a stop of the service, or of its builder, broke off may be handed in again.
-    fn settle_interrupted(&mut self, mut job: Job) {
+    /// What failed because of the box, a stop of the service or of its builder included, may be
+    /// handed in again.
+    fn settle_or_repeat(&mut self, mut job: Job) {
         self.settling.insert(job.id);
         let (notes, app, now) = (self.notes.0.clone(), self.app.clone(), (self.clock)());
         tokio::spawn(async move {
             let again = again(&app, &job, now).await;
+            again.iter().for_each(|again| again.tell(&mut job));
             forget_secrets(&mut job);
             let job = measured(&app, job).await;
             let next = again.as_ref().map(Again::job);
@@ -520,9 +530,13 @@ fn end_state(
     match (outcome, cancelled_by) {
         // It may have ended by itself before the stop reached it: then that is what happened.
         (Outcome::Done, _) => state.finish(now),
-        (Outcome::Stopped(StopReason::Cancelled), Some(by)) => state.cancel(by, now),
+        (Outcome::Stopped(_), Some(by)) => state.cancel(by, now),
+        // Its builder died before it could say that it had stopped it.
+        (Outcome::Failed(failure), Some(by)) if failure.cause == Cause::Interrupted => {
+            state.cancel(by, now)
+        }
         (Outcome::Failed(failure), _) => state.fail(failure, now),
-        (Outcome::Stopped(StopReason::Cancelled | StopReason::Interrupted), _) => {
+        (Outcome::Stopped(StopReason::Cancelled | StopReason::Interrupted), None) => {
             state.fail(interrupted("the service was stopped while this was building"), now)
         }
     }

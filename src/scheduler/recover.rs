@@ -2,7 +2,7 @@
 
 use super::{
     dispatch::{forget_secrets, interrupted},
-    requeue,
+    requeue::{self, Again},
 };
 use crate::{
     app::App,
@@ -20,7 +20,8 @@ pub struct Recovered {
     pub waiting: Vec<Job>,
     /// Jobs that were building in a process of its own: it knows how they stand.
     pub building: Vec<Job>,
-    /// How many were building and are now failed(interrupted).
+    /// How many were building and are now failed(interrupted), or cancelled if somebody had asked
+    /// for that.
     pub interrupted: usize,
     /// How many of those are handed in again; they wait.
     pub requeued: usize,
@@ -37,8 +38,8 @@ pub enum Builds {
     Elsewhere,
 }
 
-/// building → failed(interrupted), and handed in again where the queue says so, unless builds are
-/// carried out elsewhere; directories of requests whose record never reached the disk are
+/// building → failed(interrupted), and handed in again where the queue says so, or cancelled where
+/// somebody had asked for that, unless builds are carried out elsewhere; directories of requests whose record never reached the disk are
 /// removed; how long recipes took and how much disk they held is remembered. Call it after
 /// the builder's sweep and before the dispatcher starts.
 ///
@@ -65,18 +66,24 @@ pub fn recover(app: &App, now: Timestamp, builds: Builds) -> Result<Recovered, S
     Ok(found)
 }
 
-/// Ends it; returns the job that takes its place, if one does.
+/// Ends it; returns the job that takes its place, if one does. What somebody had cancelled is
+/// cancelled: the stop of the box only came before the end of the build.
 fn interrupt(app: &App, mut job: Job, now: Timestamp) -> Result<Option<Job>, StoreError> {
     let failure = interrupted("the box or the service stopped while this was building");
-    let Ok(state) = job.state.fail(failure, now) else { return Ok(None) };
-    let again = requeue::again(app, &job, now);
+    let state = match requeue::cancelled_by(app, job.id) {
+        Some(by) => job.state.cancel(by, now),
+        None => job.state.fail(failure, now),
+    };
+    let Ok(state) = state else { return Ok(None) };
     job.state = state;
+    let again = requeue::again(app, &job, now);
+    again.iter().for_each(|again| again.tell(&mut job));
     forget_secrets(&mut job);
     measure_log(app, &mut job);
     app.store().write_blocking(move |tx| {
         tx.put_job(&job)?;
         again.as_ref().map_or(Ok(()), |again| again.write(tx))?;
-        Ok(again.map(requeue::Again::into_job))
+        Ok(again.map(Again::into_job))
     })
 }
 

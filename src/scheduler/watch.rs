@@ -137,8 +137,7 @@ impl Seen {
             Event::Usage { disk, used } => {
                 board.update(id, |live| (live.disk, live.used) = (disk, used));
             }
-            // The line itself is in the log; the explanation at the end names what mattered.
-            Event::Diagnostic { .. } => {}
+            Event::Complaints(all) => board.update(id, |live| live.complaints = all),
             // Taken by the caller.
             Event::Finished(_) => {}
         }
@@ -155,6 +154,7 @@ impl Seen {
             live.sandbox = Some(standing.sandbox).filter(|words| !words.is_empty());
             live.phase = phase;
             live.progress = standing.progress;
+            live.complaints = standing.complaints;
             live.disk = standing.disk;
             live.used = standing.used;
             live.stopping |= standing.stopping.is_some();

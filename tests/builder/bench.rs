@@ -257,7 +257,7 @@ impl Bench {
                     self.assert_clean(&finished);
                     return Told { finished, log, commands, sandbox, phases };
                 }
-                Event::Progress { .. } | Event::Diagnostic { .. } | Event::Usage { .. } => {}
+                Event::Progress { .. } | Event::Complaints(_) | Event::Usage { .. } => {}
             }
             each(&build, &String::from_utf8_lossy(&log));
         }

@@ -35,6 +35,17 @@ impl Bench {
         }
         told
     }
+
+    /// What the newest event since the last call tells of complaints.
+    fn complaints(&mut self) -> Complaints {
+        let mut told = Complaints::default();
+        while let Ok(event) = self.events.try_recv() {
+            if let Event::Complaints(all) = event {
+                told = all;
+            }
+        }
+        told
+    }
 }
 
 struct Recorder(Rc<RefCell<Vec<String>>>, bool);
@@ -48,10 +59,13 @@ impl Observing for Recorder {
         self.0.borrow_mut().extend_from_slice(lines);
         Ok(lines
             .iter()
-            .filter(|line| line.starts_with("error"))
+            .filter(|line| line.starts_with("error") || line.starts_with("warning"))
             .map(|line| {
                 api::Event::Diagnostic(api::Diagnostic {
-                    severity: api::Severity::Error,
+                    severity: match line.starts_with("error") {
+                        true => api::Severity::Error,
+                        false => api::Severity::Warning,
+                    },
                     message: line.clone(),
                     line: None,
                     hint: None,
@@ -118,6 +132,23 @@ fn the_observer_sees_whole_lines_and_its_complaints_point_at_them() {
     assert_eq!(*seen.borrow(), ["first", "10%", "20%", "done", "error: no space"]);
     let first = bench.pipeline.first_error.clone().unwrap();
     assert_eq!((first.line, first.message.as_str()), (4, "error: no space"));
+}
+
+#[test]
+fn complaints_are_counted_and_the_first_error_goes_before_the_first_warning() {
+    let mut bench = bench(&[], Cap::of(64 << 20));
+    bench.pipeline.observe_with(Box::new(Recorder(Rc::default(), false)));
+    for (piece, [errors, warnings, first]) in [
+        ("fine\n", [0, 0, 0]),
+        ("warning: a\nwarning: b\n", [0, 2, 2]),
+        ("fine\nerror: c\n", [1, 2, 5]),
+        ("warning: d\nerror: e\n", [2, 3, 5]),
+    ] {
+        bench.pipeline.output(piece.as_bytes());
+        bench.pipeline.feed();
+        assert_eq!(bench.complaints(), Complaints { errors, warnings, first }, "{piece}");
+    }
+    bench.pipeline.finish();
 }
 
 #[test]

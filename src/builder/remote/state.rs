@@ -160,7 +160,7 @@ impl Entry {
             Event::Resumed(_)
             | Event::Phase { .. }
             | Event::Progress { .. }
-            | Event::Diagnostic { .. }
+            | Event::Complaints(_)
             | Event::Usage { .. } => {}
         }
         Ok(())

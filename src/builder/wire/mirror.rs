@@ -5,7 +5,8 @@ use super::Ordered;
 use crate::{
     builder::protocol::{self, Limits},
     domain::{
-        self, Arch, Cause, ImageTypeId, JobId, JobName, NameError, Role, RunnerId, Timestamp,
+        self, Arch, Cause, Complaints, ImageTypeId, JobId, JobName, NameError, Role, RunnerId,
+        Timestamp,
     },
     plugin::Ask,
 };
@@ -235,7 +236,7 @@ pub(super) enum Event {
     Started { commands: Vec<String>, sandbox: String, at: i64 },
     Phase { name: String, at: i64 },
     Progress { done: u64, total: Option<u64>, unit: String },
-    Diagnostic { error: bool, message: String, line: u64 },
+    Complaints(Complained),
     Usage { disk: u64, used: Used },
     Finished(Finished),
 }
@@ -256,11 +257,7 @@ impl Event {
             E::Progress { done, total, unit } => {
                 Self::Progress { done: *done, total: *total, unit: shortened(unit).into_owned() }
             }
-            E::Diagnostic { error, message, line } => Self::Diagnostic {
-                error: *error,
-                message: shortened(message).into_owned(),
-                line: *line,
-            },
+            E::Complaints(all) => Self::Complaints(Complained::of(*all)),
             E::Usage { disk, used } => Self::Usage { disk: *disk, used: Used::of(used) },
             E::Finished(finished) => Self::Finished(Finished::of(finished)),
             E::Log { .. } | E::Resumed(_) => return None,
@@ -276,10 +273,24 @@ impl Event {
             }
             Self::Phase { name, at: ms } => E::Phase { name, at: at(ms) },
             Self::Progress { done, total, unit } => E::Progress { done, total, unit },
-            Self::Diagnostic { error, message, line } => E::Diagnostic { error, message, line },
+            Self::Complaints(all) => E::Complaints(all.back()),
             Self::Usage { disk, used } => E::Usage { disk, used: used.back() },
             Self::Finished(finished) => E::Finished(finished.back()?),
         })
+    }
+}
+
+/// Errors, warnings, the line of the first.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+pub(super) struct Complained(u64, u64, u64);
+
+impl Complained {
+    fn of(all: Complaints) -> Self {
+        Self(all.errors, all.warnings, all.first)
+    }
+
+    fn back(self) -> Complaints {
+        Complaints { errors: self.0, warnings: self.1, first: self.2 }
     }
 }
 
@@ -390,6 +401,7 @@ pub(super) struct Standing {
     sandbox: String,
     phases: Vec<(String, i64)>,
     progress: Option<(u64, Option<u64>, String)>,
+    complaints: Complained,
     log: (u64, u64),
     disk: u64,
     used: Used,
@@ -412,6 +424,7 @@ impl Standing {
                 .progress
                 .as_ref()
                 .map(|(done, total, unit)| (*done, *total, shortened(unit).into_owned())),
+            complaints: Complained::of(standing.complaints),
             log: standing.log,
             disk: standing.disk,
             used: Used::of(&standing.used),
@@ -430,6 +443,7 @@ impl Standing {
             sandbox: self.sandbox,
             phases: self.phases.into_iter().map(phase).collect(),
             progress: self.progress,
+            complaints: self.complaints.back(),
             log: self.log,
             disk: self.disk,
             used: self.used.back(),

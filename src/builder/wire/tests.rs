@@ -4,8 +4,8 @@ use crate::{
         Event, Finished, Limits, Order, Outcome, StagedArtifact, Standing, StopReason, VERSION,
     },
     domain::{
-        Arch, Bounds, Cause, Failure, ImageTypeId, JobId, JobName, Role, RunnerId, Sandbox,
-        Timestamp, Used,
+        Arch, Bounds, Cause, Complaints, Failure, ImageTypeId, JobId, JobName, Role, RunnerId,
+        Sandbox, Timestamp, Used,
     },
     plugin::Ask,
 };
@@ -75,6 +75,7 @@ fn standing() -> Standing {
         sandbox: "own namespaces".into(),
         phases: vec![("packages".into(), at(7)), ("pack".into(), at(9))],
         progress: Some((3, Some(8), "packages".into())),
+        complaints: Complaints { errors: 0, warnings: 2, first: 7 },
         log: (12_345, 67),
         disk: 99,
         used: used(),
@@ -99,7 +100,7 @@ fn events() -> Vec<Event> {
         Event::Log { offset: 17, bytes: Bytes::from_static(b"Info: \xff\n"), at: at(3) },
         Event::Phase { name: "packages".into(), at: at(4) },
         Event::Progress { done: 1, total: None, unit: "files".into() },
-        Event::Diagnostic { error: true, message: "no".into(), line: 3 },
+        Event::Complaints(Complaints { errors: 1, warnings: u64::MAX, first: 3 }),
         Event::Usage { disk: u64::MAX, used: used() },
         Event::Finished(finished(Outcome::Done, 3)),
         Event::Finished(finished(Outcome::Failed(failure()), 0)),

@@ -3,13 +3,9 @@
 
 use super::{Dispatcher, Note, Running};
 use crate::{
-    builder::{
-        Remote,
-        protocol::{Outcome, StopReason},
-    },
-    domain::{Job, JobId, JobState, UserName},
-    scheduler::watch::watch_on,
-    store::{AuditCursor, AuditFilter},
+    builder::{Remote, protocol::StopReason},
+    domain::{Job, JobId, JobState},
+    scheduler::{requeue::cancelled_by, watch::watch_on},
 };
 use tokio::sync::mpsc;
 
@@ -42,7 +38,14 @@ impl Dispatcher {
             let _ = notes.send(Note::Ended(id, Box::new(build.await)));
         });
         tracing::info!(job.id = id.get(), "build taken up again");
-        self.running.insert(id, Running { job, stop, cancelled_by: None });
+        // The last server may have died between the word of whoever cancels and the stop itself.
+        let cancelled_by = cancelled_by(&self.app, id);
+        if cancelled_by.is_some() {
+            // The channel is new, so there is room.
+            let _ = stop.try_send(StopReason::Cancelled);
+            self.app.board().update(id, |live| live.stopping = true);
+        }
+        self.running.insert(id, Running { job, stop, cancelled_by });
     }
 
     /// The builder carries out a job that nobody here has asked for. One that waits here was begun
@@ -78,26 +81,12 @@ impl Dispatcher {
         }
     }
 
-    /// A job that repeats one which the stop of a builder broke off waits like any other.
+    /// A job that repeats another waits like any other.
     pub(super) fn repeat(&mut self, job: Job) {
         if !self.stopping {
             self.refresh_runner(&job.runner);
             self.app.board().enqueue(&job, None);
             self.waiting.insert(job.id, job);
         }
-    }
-
-    /// Who asked for the stop of a job before this process began, if somebody did.
-    pub(super) fn cancelled_before(&self, id: JobId, outcome: &Outcome) -> Option<UserName> {
-        if self.remote.is_none() || *outcome != Outcome::Stopped(StopReason::Cancelled) {
-            return None;
-        }
-        let asked = AuditFilter {
-            action: Some("job.cancel".to_owned()),
-            object: Some(format!("job {id}")),
-            ..AuditFilter::default()
-        };
-        let page = self.app.store().audit_page(&asked, AuditCursor::Newest, 1).ok()?;
-        UserName::new(&page.lines.first()?.record.actor).ok()
     }
 }

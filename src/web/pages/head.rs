@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     app::{JobView, Live},
-    domain::{Failure, Job, JobState, Timestamp},
+    domain::{Complaints, Failure, Job, JobState, Timestamp},
 };
 use maud::{Markup, html};
 use std::time::Duration;
@@ -26,6 +26,7 @@ pub fn job_head(v: &JobView, now: Timestamp) -> Markup {
                 p class="note warn" { (icon("pause")) span { "Held: " (hold) } }
             }
             @if let Some(progress) = progress(&v.live) { (progress) }
+            (complaints(v))
             (damage_note(v))
             (facts(v, now))
             (phases(job, now))
@@ -56,6 +57,33 @@ fn story(v: &JobView, now: Timestamp) -> Markup {
     }
 }
 
+/// What the tool has complained of while it builds, with the way to the line.
+fn complaints(v: &JobView) -> Markup {
+    let Complaints { errors, warnings, first } = v.live.complaints;
+    let (job, building) = (&v.job, matches!(v.job.state, JobState::Building { .. }));
+    html! {
+        @if building && first > 0 {
+            p class="meta" {
+                @if errors > 0 { (human::count(errors, "error", "errors")) }
+                @if errors > 0 && warnings > 0 { " and " }
+                @if warnings > 0 { (human::count(warnings, "warning", "warnings")) }
+                " so far, "
+                @if errors > 0 { "the first error in " } @else { "the first in " }
+                (log_line(job, first))
+            }
+        }
+    }
+}
+
+/// A link to a line of the log.
+fn log_line(job: &Job, line: u64) -> Markup {
+    html! {
+        a href={ "/jobs/" (job.id) "/log?line=" (line) "#L" (line) } data-line=(line) {
+            "log line " (line)
+        }
+    }
+}
+
 fn held(v: &JobView) -> Option<&crate::domain::Hold> {
     v.live.hold.as_ref().filter(|_| matches!(v.job.state, JobState::Queued))
 }
@@ -71,9 +99,7 @@ fn explanation(job: &Job, failure: &Failure) -> Markup {
                     "Cause: " (cause_text(failure))
                     @if let Some(line) = failure.line {
                         " · "
-                        a href={ "/jobs/" (job.id) "/log?line=" (line) "#L" (line) } data-line=(line) {
-                            "log line " (line)
-                        }
+                        (log_line(job, line))
                     }
                 }
             }

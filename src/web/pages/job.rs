@@ -8,7 +8,7 @@ use super::{
     human,
     keeping::{self, gone_note, sees_receipts},
     log::tools,
-    logline::plain,
+    logline::{plain, said},
 };
 use crate::{
     app::JobView,
@@ -144,7 +144,7 @@ fn residual(job: &Job) -> Markup {
                 (icon("alert"))
                 div {
                     p { strong { "Left behind after the build" } }
-                    ul { @for left in &job.result.residual { li { (left) } } }
+                    ul { @for left in &job.result.residual { li { (said(left)) } } }
                 }
             }
         }

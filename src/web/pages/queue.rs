@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     app::{Cursor, QueueView},
-    domain::{StateKind, Verb},
+    domain::{Queue, QueueState, StateKind, Verb},
 };
 use maud::{Markup, html};
 
@@ -33,20 +33,37 @@ pub fn queue(f: &Frame, v: &QueueView, q: &QueueQuery) -> Markup {
                     }
                 }
             }
-            @for queue in &v.queues {
-                @if let Some(reason) = &queue.paused {
-                    p class="note warn" {
-                        (icon("pause"))
-                        span { "Queue " strong { (queue.name) } " is paused: " (reason) }
-                    }
-                }
-            }
+            @for queue in &v.queues { (paused(queue, v)) }
             @if v.rows.is_empty() { (nothing(f, q)) }
             // Without rows it waits, hidden, for the first that a script puts in.
             @if !v.rows.is_empty() || (q.refresh && q.at == Cursor::Newest) { (table(f, v, q)) }
             (pager(v, q))
         },
     )
+}
+
+/// Why nothing starts on a queue, and how far it has come with what builds.
+fn paused(queue: &Queue, v: &QueueView) -> Markup {
+    let Some(reason) = &queue.paused else { return html! {} };
+    let building = v.building.get(&queue.name).copied().unwrap_or(0);
+    html! {
+        p class="note warn" {
+            (icon("pause"))
+            span {
+                "Queue " strong { (queue.name) }
+                @match queue.state(building) {
+                    QueueState::Draining { building } => {
+                        " is draining, " (human::count(building.into(), "job", "jobs"))
+                        " still building: "
+                    }
+                    QueueState::Paused | QueueState::Open | QueueState::RecordsOnly => {
+                        " is paused, nothing of it builds: "
+                    }
+                }
+                (plain(reason))
+            }
+        }
+    }
 }
 
 fn nothing(f: &Frame, q: &QueueQuery) -> Markup {

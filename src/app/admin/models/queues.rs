@@ -91,7 +91,7 @@ pub(super) static QUEUES: Model = Model {
                     "paused",
                     "Paused because",
                     Kind::Text(200),
-                    "As long as there is a reason here, nothing starts; whoever waits reads it.",
+                    "As long as there is a reason here, what builds goes on to its end and nothing starts; whoever waits reads it.",
                 ),
                 Field::new(
                     "launch",
@@ -101,9 +101,9 @@ pub(super) static QUEUES: Model = Model {
                 ),
                 Field::new(
                     "requeue",
-                    "Try again after an interruption",
+                    "Try again when the box fails",
                     Kind::Check,
-                    "A build that a restart of the box broke off is handed in again, once.",
+                    "A build that a restart broke off, or that failed because of this box (cause interrupted or box), is handed in again, once. What somebody cancelled is not.",
                 ),
             ],
         },
@@ -213,7 +213,7 @@ pub(super) static QUEUES: Model = Model {
         },
         Action {
             id: "pause",
-            label: "Pause",
+            label: "Drain and pause",
             verb: Verb::PauseQueues,
             argument: Some(Argument::Text("Reason", 200)),
             act: Act::Each(|w, key, reason| pause(w, key, Some(reason))),
@@ -239,6 +239,7 @@ fn all(app: &App, _actor: &Actor) -> Result<Vec<Object>, AppError> {
         let jobs = counts.by_queue.get(&queue.name).copied().unwrap_or(0);
         let builds = building.get(&queue.name).copied().unwrap_or(0);
         object(&queue)
+            .with("open", Value::Text(queue.state(builds).as_str().to_owned()))
             .with("waiting", number(app.board().waiting(&queue.name) as u64))
             .with("building", number(u64::from(builds)))
             .with("jobs", number(jobs))
@@ -248,15 +249,10 @@ fn all(app: &App, _actor: &Actor) -> Result<Vec<Object>, AppError> {
 
 fn object(queue: &Queue) -> Object {
     let keep = |life: Option<Lifetime>| life.map_or(Value::Nothing, Value::Keep);
-    let open = match (&queue.paused, queue.launch) {
-        (Some(_), _) => "paused",
-        (None, true) => "open",
-        (None, false) => "records only",
-    };
     Object::new(queue.name.as_str(), queue.name.as_str())
         .with("name", Value::Text(queue.name.to_string()))
         .with("description", Value::text_of(queue.description.as_str()))
-        .with("open", Value::Text(open.to_owned()))
+        .with("open", Value::Text(queue.state(0).as_str().to_owned()))
         .with("slots", Value::Number(i64::from(queue.slots)))
         .with("priority", Value::Number(i64::from(queue.priority)))
         .with("cap", Value::Number(i64::from(queue.cap)))

@@ -138,6 +138,7 @@ impl Sample {
         let live = Live {
             phase: Some(self.text("Installing packages")),
             progress: Some((118, Some(412), self.text("packages"))),
+            complaints: Complaints { errors: 0, warnings: 3, first: 123 },
             expected_end: Some(Timestamp::from_millis(NOW.as_millis() + 430_000)),
             disk: 1_288_490_188,
             sandbox: Some(self.text("cgroup, mounts, network")),
@@ -222,6 +223,7 @@ impl Sample {
             total: Some(8_457),
             counts,
             queues: self.queues(),
+            building: [(QueueName::new("web").unwrap(), 1)].into(),
             builder_away: None,
         }
     }
