@@ -242,9 +242,12 @@ impl Cause {
     pub fn is_of_the_box(self) -> bool {
         match self {
             Self::Box | Self::Interrupted => true,
-            Self::Definition | Self::Repository | Self::Timeout | Self::Silent | Self::Runner => {
-                false
-            }
+            Self::Definition
+            | Self::Repository
+            | Self::Timeout
+            | Self::Silent
+            | Self::Limit
+            | Self::Runner => false,
         }
     }
 

@@ -176,6 +176,7 @@ fn a_build_has_a_group_of_its_own_that_goes_with_it() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the test needs somebody to be ended")]
 fn groups_of_a_builder_that_died_are_ended_with_all_that_is_in_them() {
     let script = format!("{SHOW_GROUP} echo > ../output/i");
     let bench = bench(true, plan(&script));
