@@ -352,3 +352,48 @@ pub(super) fn of_explanation(
     let line = line.or_else(|| Some(error_line(lines).or(lines.last())?.number));
     Failure { cause, message: explanation.message, suggestion: explanation.suggestion, line }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verdict(end: &End, memory: Memory, met_tasks: bool, said: &str) -> Option<Failure> {
+        let bounds = Bounds { memory: 2 << 30, tasks: 40, ..Bounds::default() };
+        let lines = [Line { number: 7, text: said.to_owned() }];
+        let facts = Facts {
+            program: "mic",
+            end,
+            memory,
+            met_tasks,
+            bounds: &bounds,
+            room: None,
+            complained: None,
+            lines: &lines,
+            first_error: None,
+        };
+        of_box(&facts)
+    }
+
+    #[test]
+    fn a_build_over_its_memory_is_told_from_a_box_without_memory() {
+        let over = verdict(&End::Signal(9), Memory::OverLimit, false, "unpacking").unwrap();
+        assert_eq!((over.cause, over.line), (Cause::Limit, Some(7)));
+        assert!(over.message.contains("2GiB of memory it may have"), "{}", over.message);
+        assert!(over.message.contains("killed `mic`"), "{}", over.message);
+        let child = verdict(&End::Exit(1), Memory::OverLimit, false, "sh: Killed").unwrap();
+        assert!(child.message.contains("a part of `mic`"), "{}", child.message);
+        let of_box = verdict(&End::Signal(9), Memory::Ran, false, "unpacking").unwrap();
+        assert_eq!(of_box.cause, Cause::Box);
+        assert!(of_box.message.contains("the box ran out of memory"), "{}", of_box.message);
+    }
+
+    #[test]
+    fn a_build_over_its_processes_is_told_by_its_own_words() {
+        let said = "sh: fork: Resource temporarily unavailable";
+        let over = verdict(&End::Exit(2), Memory::Held, true, said).unwrap();
+        assert_eq!((over.cause, over.line), (Cause::Limit, Some(7)));
+        assert!(over.message.contains("40 processes"), "{}", over.message);
+        assert_eq!(verdict(&End::Exit(2), Memory::Held, false, said), None);
+        assert_eq!(verdict(&End::Exit(2), Memory::Held, true, "syntax error"), None);
+    }
+}

@@ -16,7 +16,7 @@ fn queue(running: &Running, name: &str) -> Option<Queue> {
     queues.into_iter().find(|q| q.name == name)
 }
 
-const EVERY_FIELD: [(&str, &str); 17] = [
+const EVERY_FIELD: [(&str, &str); 23] = [
     ("name", "nightly"),
     ("description", "What <b>nobody</b> waits for"),
     ("slots", "3"),
@@ -34,6 +34,12 @@ const EVERY_FIELD: [(&str, &str); 17] = [
     ("logs", "30d"),
     ("records", "forever"),
     ("kept_bytes", "5GiB"),
+    ("sandbox", "rootless"),
+    ("memory", "3GiB"),
+    ("scratch", "0B"),
+    ("tasks", "900"),
+    ("cpu_weight", "50"),
+    ("io_weight", "10000"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -113,6 +119,13 @@ async fn what_does_not_fit_is_named_at_its_field_and_nothing_is_saved() {
         ("kept_bytes", "much"),
         ("kept_bytes", "-1GiB"),
         ("kept_bytes", "99999999999TiB"),
+        ("sandbox", "off"),
+        ("sandbox", "vm"),
+        ("memory", "1KiB"),
+        ("scratch", "1B"),
+        ("tasks", "-1"),
+        ("cpu_weight", "0"),
+        ("io_weight", "10001"),
     ] {
         let form = Form::open(&running, "/admin/queues/add", &ada).await;
         let good = form.fill(&[("name", "nightly"), ("description", "kept as typed")]);
@@ -320,5 +333,28 @@ async fn a_queue_that_builds_stays_and_what_waits_in_it_stays_there() {
     assert!(queue(&running, "busy").is_some());
     assert_eq!(job(2).queue.as_str(), "busy", "what waits was not moved");
     std::fs::write(&go, "").unwrap();
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_queue_says_of_room_ends_its_builds_and_no_others() {
+    let running = Running::with(with_script).await;
+    let ada = superuser(&running).await;
+    let small = [("name", "small"), ("scratch", "2MiB")];
+    saved(&running, "/admin/queues/add", &ada, &small).await;
+    let app = running.appliance.app().clone();
+    let script = "dd if=/dev/zero of=big bs=1M count=8 2>/dev/null\nuntil [ -e ../go ]; do sleep 0.05; done\n\
+                  echo x > ../output/image.raw\n";
+    let taken = submit(&running, &ada, ("script", "noarch", "small"), script).await;
+    assert_eq!(taken.location(), "/jobs/1", "{}", taken.body);
+    let job = || app.store().job(JobId::new(1).unwrap()).unwrap().unwrap();
+    let deadline = Instant::now() + Duration::from_secs(60);
+    while !job().state.kind().is_final() {
+        assert!(Instant::now() < deadline, "{:?}", job().state);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let page = running.get("/jobs/1", &ada).await;
+    assert!(page.body.contains("it may hold 2MiB"), "{}", page.body);
+    assert!(page.body.contains("limit (it used more than it may)"), "{}", page.body);
     running.end().await;
 }
