@@ -12,6 +12,7 @@ use crate::{
 use std::{
     io,
     path::{Path, PathBuf},
+    sync::Arc,
     time::Duration,
 };
 
@@ -28,9 +29,28 @@ const DEEP: usize = 16;
 /// Where groups for jobs are made.
 #[derive(Clone, Debug)]
 pub(super) struct Groups {
-    place: PathBuf,
+    place: Arc<Place>,
     /// Those of [`WANTED`] that are held here.
     held: Vec<String>,
+}
+
+/// The group that groups of jobs are in. It goes with the last who knows it, unless jobs are in it.
+#[derive(Debug)]
+struct Place(PathBuf);
+
+impl Place {
+    fn open(&self) -> io::Result<()> {
+        make(&self.0)?;
+        hold(&self.0);
+        Ok(())
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        // Whoever is in there is ended by the next start.
+        let _ = std::fs::remove_dir(&self.0);
+    }
 }
 
 /// The group of one job. Letting go of it ends what is in it.
@@ -80,15 +100,12 @@ impl Groups {
             write(&own.join("cgroup.procs"), &std::process::id().to_string())
                 .map_err(|e| format!("this process cannot move: {e}"))?;
         }
-        let place = base.join(place_name(data)?);
-        make(&place).map_err(|e| format!("{}: {e}", place.display()))?;
-        for (dir, name) in [&base, &place].iter().flat_map(|dir| WANTED.map(|name| (dir, name))) {
-            // What is not to be had is missing from the list that is read back.
-            let _ = write(&dir.join("cgroup.subtree_control"), &format!("+{name}"));
-        }
-        let held = read(&place.join("cgroup.subtree_control")).unwrap_or_default();
+        hold(&base);
+        let place = Place(base.join(place_name(data)?));
+        place.open().map_err(|e| format!("{}: {e}", place.0.display()))?;
+        let held = read(&place.0.join("cgroup.subtree_control")).unwrap_or_default();
         let held = held.split_whitespace().filter(|name| WANTED.contains(name));
-        Ok(Self { held: held.map(str::to_owned).collect(), place })
+        Ok(Self { held: held.map(str::to_owned).collect(), place: Arc::new(place) })
     }
 
     /// For people: what is held.
@@ -104,14 +121,16 @@ impl Groups {
     /// # Errors
     /// When it cannot be made or a limit cannot be set.
     pub(super) fn make(&self, job: JobId, bounds: &Bounds) -> Result<Group, String> {
-        let path = self.place.join(format!("job-{job}"));
+        let path = self.place.0.join(format!("job-{job}"));
         let group = Group { path, held: self.held.clone(), seen: std::cell::Cell::new(0) };
         if group.path.is_dir() {
             group
                 .end()
                 .map_err(|e| format!("the group of an earlier build is still there: {e}"))?;
         }
-        make(&group.path).map_err(|e| format!("{}: {e}", group.path.display()))?;
+        // Another builder of this process may have taken the place with it.
+        let made = self.place.open().and_then(|()| make(&group.path));
+        made.map_err(|e| format!("{}: {e}", group.path.display()))?;
         for (file, value) in limits(bounds, &self.held) {
             let set = write(&group.path.join(file), &value);
             // Weights of disks need a scheduler that knows them; without one nobody has any.
@@ -126,8 +145,8 @@ impl Groups {
     /// was found, and one for each that stays.
     pub(super) fn sweep(&self) -> (Vec<String>, Vec<String>) {
         let (mut found, mut residual) = (Vec::new(), Vec::new());
-        for name in children(&self.place) {
-            let path = self.place.join(&name);
+        for name in children(&self.place.0) {
+            let path = self.place.0.join(&name);
             let group = Group { path, held: Vec::new(), seen: std::cell::Cell::new(0) };
             found.push(format!("the control group {name} was left by a build that died"));
             residual.extend(group.end().err());
@@ -276,6 +295,14 @@ fn make(path: &Path) -> io::Result<()> {
     match std::fs::create_dir(path) {
         Err(e) if e.kind() == io::ErrorKind::AlreadyExists => Ok(()),
         other => other,
+    }
+}
+
+/// Lets groups below `dir` have limits.
+fn hold(dir: &Path) {
+    for name in WANTED {
+        // What is not to be had is missing from the list that is read back.
+        let _ = write(&dir.join("cgroup.subtree_control"), &format!("+{name}"));
     }
 }
 

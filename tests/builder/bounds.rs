@@ -1,7 +1,9 @@
 //! What a build may use: room, memory, processes, and being root. Each test says what it skipped
 //! where the box has no namespaces or no control groups.
 
-use crate::bench::{Bench, Fixed, Told, bench, id, is_root, plan, processes_below, sh, stop_at};
+use crate::bench::{
+    Bench, Fixed, Told, bench, id, is_root, plan, processes_below, sh, soon, stop_at,
+};
 use img::{
     builder::protocol::{Outcome, StopReason},
     domain::{Cause, Sandbox},
@@ -163,13 +165,15 @@ const SHOW_GROUP: &str = "echo group=$(sed -n s/^0:://p /proc/self/cgroup); ";
 #[test]
 fn a_build_has_a_group_of_its_own_that_goes_with_it() {
     let script = format!("{SHOW_GROUP} echo > ../output/i");
-    let told = bench(true, plan(&script)).build(1);
+    let bench = bench(true, plan(&script));
+    let told = bench.build(1);
     told.assert_done();
     let Some(group) = group_of(&told) else { return };
     assert_eq!(group.file_name().unwrap(), "job-1");
     assert!(group.parent().unwrap().is_dir(), "the place of this data directory");
     assert!(!group.exists(), "it is gone with its job");
-    std::fs::remove_dir(group.parent().unwrap()).unwrap();
+    drop(bench);
+    assert!(soon(|| !group.parent().unwrap().exists()), "and the place with the builder");
     let used = told.finished.used;
     assert!(!used.cpu.is_zero(), "the processors' time is counted: {used:?}");
     assert!(told.log.contains("s of the processors"), "and told: {}", told.log);
@@ -190,5 +194,4 @@ fn groups_of_a_builder_that_died_are_ended_with_all_that_is_in_them() {
     assert!(found.iter().any(|found| found.contains("control group job-1")), "{found:?}");
     assert!(!stray.wait().unwrap().success(), "it was killed");
     assert!(!group.exists());
-    std::fs::remove_dir(group.parent().unwrap()).unwrap();
 }
