@@ -13,6 +13,7 @@ mod common;
 
 use common::{Service, said, skip, until};
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -79,6 +80,66 @@ fn a_debian_tree_becomes_a_disk_that_boots() {
     let Some(kernel) = kernel() else { return };
     let console = boot(&kernel, &image_path(&job));
     assert!(console.contains(MARKER), "the image did not come up:\n{console}");
+}
+
+/// What there is on the box that a build could have left: mounts and loop devices as the kernel
+/// lists them, and temporary directories of the tools.
+fn traces() -> BTreeSet<String> {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let names = |dir: &str| {
+        let entries = std::fs::read_dir(dir).unwrap().flatten();
+        entries.map(|entry| entry.path().display().to_string()).collect::<Vec<_>>()
+    };
+    let mounts = read("/proc/self/mountinfo");
+    // The number of a mount is given again.
+    let mounts = mounts.lines().map(|line| line.split(' ').skip(2).collect::<Vec<_>>().join(" "));
+    let loops = names("/sys/block").into_iter().map(|device| {
+        let file = read(&format!("{device}/loop/backing_file"));
+        format!("{device} {file}")
+    });
+    let tools = ["mmdebstrap", "genimage", "mkosi", "kiwi"];
+    let temporary = ["/tmp", "/var/tmp"].into_iter().flat_map(names);
+    let temporary = temporary.filter(|path| tools.iter().any(|tool| path.contains(tool)));
+    mounts.chain(loops).chain(temporary).collect()
+}
+
+/// Lines of a real build's log, each of which is another place to be stopped at.
+const MIDDLES: [&str; 4] =
+    ["apt-get update", "downloading packages", "extracting archives", "creating tarball"];
+
+#[test]
+fn a_real_build_that_is_cancelled_in_its_middle_leaves_nothing() {
+    if !["mmdebstrap", "dpkg-deb"].iter().all(|p| has(p)) {
+        return;
+    }
+    let service = service();
+    let of_others = |trace: &String| {
+        // Other tests mount and make directories of their own at the same time.
+        trace.contains("img-") && !trace.contains(service.dir.path().to_str().unwrap())
+    };
+    let before = traces();
+    let mut stopped = 0;
+    for middle in MIDDLES {
+        let tree = example("mmdebstrap/examples/busybox.toml");
+        let id = service.submit(&tree, "tar", &arch(), &[]);
+        until(&format!("`{middle}`, or the end"), || {
+            let ended = service.job(id)["state"] == "done";
+            (ended || service.log(id).contains(middle)).then_some(())
+        });
+        let cancel = service.cli(&["cancel", &id.to_string()]);
+        let job = service.wait(id);
+        if cancel.status.success() && job["state"] != "done" {
+            assert_eq!(job["state"], "cancelled", "{job:#}\n{}", service.log(id));
+            assert_eq!(job["residual"].as_array().map(Vec::len), Some(0), "{job:#}");
+            assert!(service.log(id).contains("SIGINT sent to the tool"), "{}", service.log(id));
+            stopped += 1;
+        }
+        common::assert_nothing_left(&service);
+        let mut new: Vec<_> = traces().difference(&before).cloned().collect();
+        new.retain(|trace| !of_others(trace));
+        assert_eq!(new, [""; 0], "stopped at `{middle}`: {}", service.log(id));
+    }
+    assert!(stopped >= 2, "the builds ended too soon to be stopped: the test proves nothing");
 }
 
 /// Debian's cloud kernel, fetched once and kept in the user's cache.
