@@ -62,9 +62,16 @@ impl Work {
         }
     }
 
-    /// How many build now, as the dispatcher counts them.
-    fn building(&self) -> usize {
-        self.running.appliance.app().board().building().0
+    /// Waits until `number` jobs build, and then `waits` does not: the dispatcher has looked for
+    /// something to start before it counts a build as ended.
+    async fn holds(&self, number: usize, waits: u64) {
+        let board = self.running.appliance.app().board();
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while board.building().0 != number {
+            assert!(Instant::now() < deadline, "{} build, not {number}", board.building().0);
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert_eq!(self.state(waits), StateKind::Queued, "job {waits}");
     }
 
     async fn page(&self, path: &str) -> String {
@@ -93,6 +100,7 @@ impl Work {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_queue_that_is_drained_ends_what_builds_starts_nothing_and_says_how_far_it_is() {
     let work = Work::with_slots(4).await;
+    work.slots("web", "2").await;
     for id in 1..=3 {
         work.submit(id, "web").await;
     }
@@ -110,14 +118,14 @@ async fn a_queue_that_is_drained_ends_what_builds_starts_nothing_and_says_how_fa
     assert!(health.contains("web paused, draining: 2 jobs still build"), "{health}");
 
     work.end(1).await;
-    assert_eq!((work.building(), work.state(3)), (1, StateKind::Queued), "a free slot stays free");
+    work.holds(1, 3).await;
     let queue = work.page("/queue").await;
     assert!(queue.contains("is draining, 1 job still building: new disks"), "{queue}");
     // Others go on meanwhile.
     work.submit(4, "api").await;
     work.until(&[4], StateKind::Building).await;
     work.end(2).await;
-    assert_eq!((work.building(), work.state(3)), (1, StateKind::Queued));
+    work.holds(1, 3).await;
     let queue = work.page("/queue").await;
     let told = "Queue <strong>web</strong> is paused, nothing of it builds: new disks";
     assert!(queue.contains(told), "{queue}");
@@ -145,7 +153,7 @@ async fn the_whole_box_is_drained_by_draining_every_queue_and_health_says_when_i
     work.submit(3, "web").await;
     work.end(1).await;
     work.end(2).await;
-    assert_eq!((work.building(), work.state(3)), (0, StateKind::Queued));
+    work.holds(0, 3).await;
     let health = work.page("/admin/health").await;
     assert!(health.contains("all paused, nothing of them builds"), "{health}");
     let all = ["api", "requests", "web"];
@@ -163,16 +171,17 @@ async fn more_slots_start_more_at_once_and_fewer_let_what_builds_go_on() {
         work.submit(id, "web").await;
     }
     work.until(&[1], StateKind::Building).await;
-    assert_eq!(work.building(), 1);
+    work.holds(1, 2).await;
     work.slots("web", "3").await;
     work.until(&[1, 2, 3], StateKind::Building).await;
-    assert_eq!((work.building(), work.state(4)), (3, StateKind::Queued));
+    work.holds(3, 4).await;
 
     work.slots("web", "1").await;
-    assert_eq!(work.building(), 3, "what builds goes on");
+    // What builds goes on, and with one of them there is none to spare.
+    work.holds(3, 4).await;
     work.end(1).await;
     work.end(2).await;
-    assert_eq!((work.building(), work.state(4)), (1, StateKind::Queued), "one builds already");
+    work.holds(1, 4).await;
     work.end(3).await;
     work.until(&[4], StateKind::Building).await;
 
@@ -186,15 +195,15 @@ async fn more_slots_start_more_at_once_and_fewer_let_what_builds_go_on() {
     for (id, queue) in [(5, "web"), (6, "api"), (7, "web")] {
         work.submit(id, queue).await;
     }
-    assert_eq!(work.building(), 1, "4 has the only slot");
+    work.holds(1, 5).await;
     limit("3").await;
     work.until(&[4, 5, 6], StateKind::Building).await;
-    assert_eq!((work.building(), work.state(7)), (3, StateKind::Queued));
+    work.holds(3, 7).await;
     limit("1").await;
-    assert_eq!(work.building(), 3, "what builds goes on");
+    work.holds(3, 7).await;
     work.end(4).await;
     work.end(5).await;
-    assert_eq!((work.building(), work.state(7)), (1, StateKind::Queued), "one builds already");
+    work.holds(1, 7).await;
     work.end(6).await;
     work.end(7).await;
     work.running.end().await;
