@@ -108,9 +108,24 @@ impl Service {
         Self::prepared(text, |_| {})
     }
 
-    /// The same, after `prepare` has had the place where the data directory will be.
+    /// The same, with data where they are on a box: not below /tmp, which every build then has for
+    /// itself. Who starts several real builds, or kills them, leaves the box's own /tmp clean.
+    pub fn outside_of_tmp(text: &str) -> Self {
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+        let base = cache.or_else(home).expect("a home directory").join("img/tests");
+        std::fs::create_dir_all(&base).unwrap();
+        Self::prepared_in(&base, text, |_| {})
+    }
+
+    /// As [`with_config`](Self::with_config), after `prepare` has had the place where the data
+    /// directory will be.
     pub fn prepared(text: &str, prepare: impl FnOnce(&Path)) -> Self {
-        let dir = tempfile::Builder::new().prefix("img-test-").tempdir().unwrap();
+        Self::prepared_in(&std::env::temp_dir(), text, prepare)
+    }
+
+    fn prepared_in(base: &Path, text: &str, prepare: impl FnOnce(&Path)) -> Self {
+        let dir = tempfile::Builder::new().prefix("img-test-").tempdir_in(base).unwrap();
         let config = dir.path().join("config.toml");
         std::fs::write(&config, undemanding(text)).unwrap();
         let mut service = Self { dir, config, child: None, port: 0 };
