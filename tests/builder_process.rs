@@ -217,6 +217,98 @@ fn the_death_of_the_builder_ends_its_jobs_with_a_sentence_and_the_next_one_sweep
 }
 
 #[test]
+fn a_build_that_died_with_its_builder_is_handed_in_again_once() {
+    if !is_root("mic") {
+        return;
+    }
+    let (mut service, mut builder) = both("");
+    service.requeue();
+    let first = submit(&service, "hang");
+    until("the hanging", || service.log(first).contains("hanging now").then_some(()));
+    builder.kill();
+    builder.spawn();
+    let job = service.wait(first);
+    assert_eq!((job["state"].as_str(), cause(&job)), (Some("failed"), "interrupted"), "{job:#}");
+    let [second] = service.repeats_of(first)[..] else { panic!("not handed in again once") };
+    until("the hanging", || service.log(second).contains("hanging now").then_some(()));
+    builder.kill();
+    builder.spawn();
+    let job = service.wait(second);
+    assert_eq!((job["state"].as_str(), cause(&job)), (Some("failed"), "interrupted"), "{job:#}");
+    let next = submit(&service, "succeed");
+    assert_eq!(service.wait(next)["state"], "done");
+    assert_eq!((service.repeats_of(first), service.repeats_of(second)), (vec![second], vec![]));
+    assert_nothing_left(&service);
+}
+
+#[test]
+fn after_a_reboot_in_the_middle_nothing_is_left_and_what_was_asked_for_is_built() {
+    if !is_root("mounts and loop devices") {
+        return;
+    }
+    let (mut service, mut builder) = both("");
+    service.requeue();
+    let slow = submit(&service, "slow");
+    service.wait_for(slow, "progress", |job| job["progress"]["done"].as_u64() > Some(1));
+    let hanging = submit(&service, "litter-and-hang");
+    until("the hanging", || service.log(hanging).contains("hanging now").then_some(()));
+    let waiting = submit(&service, "succeed");
+    assert_eq!(service.job(waiting)["state"], "queued");
+    service.kill();
+    builder.kill();
+    let build = service.data().join("build");
+    until("the death of every tool", || common::processes_below(&build).is_empty().then_some(()));
+    let found = builder.spawn();
+    assert!(found.contains(&format!("build/{hanging:08} was left")), "{found}");
+    assert_nothing_left(&service);
+    service.spawn();
+    for id in [slow, hanging] {
+        let job = service.wait(id);
+        assert_eq!(
+            (job["state"].as_str(), cause(&job)),
+            (Some("failed"), "interrupted"),
+            "{job:#}"
+        );
+    }
+    assert_eq!(service.wait(waiting)["state"], "done");
+    let again = [slow, hanging].map(|id| service.repeats_of(id));
+    let [[slow], [hanging]] = again.each_ref().map(|ids| &ids[..]) else { panic!("{again:?}") };
+    assert_eq!(service.wait(*slow)["state"], "done");
+    assert!(service.cli(&["cancel", &hanging.to_string()]).status.success());
+    assert_eq!(service.wait(*hanging)["state"], "cancelled");
+    assert_nothing_left(&service);
+}
+
+#[test]
+fn a_builder_that_hangs_is_told_of_and_outlasted() {
+    if !is_root("mic") {
+        return;
+    }
+    let (service, builder) = both("");
+    let slow = submit(&service, "slow");
+    let hanging = submit(&service, "hang");
+    until("the hanging", || service.log(hanging).contains("hanging now").then_some(()));
+    builder.signal(rustix::process::Signal::STOP);
+    // Nothing here waits for it: people look, hand in and cancel.
+    let late = submit(&service, "succeed");
+    assert!(service.cli(&["cancel", &hanging.to_string()]).status.success());
+    assert_eq!(service.job(hanging)["state"], "building");
+    // It is asked now and then, and answers no more; after that it does not say hello.
+    let hold = held(&service, late, "the builder does not answer");
+    assert!(hold.contains("nothing was heard") || hold.contains("hello in time"), "{hold}");
+    let health = health(&service);
+    assert!(health.contains("b.sock: away ("), "{health}");
+    builder.signal(rustix::process::Signal::CONT);
+    assert_eq!(service.wait(hanging)["state"], "cancelled");
+    assert!(service.log(hanging).contains("tidying up after SIGINT"));
+    let job = service.wait(slow);
+    assert_eq!(job["state"], "done", "{job:#}");
+    assert_whole(&service.log(slow));
+    assert_eq!(service.wait(late)["state"], "done");
+    assert_nothing_left(&service);
+}
+
+#[test]
 fn a_builder_that_is_told_to_stop_interrupts_what_does_not_end() {
     if !is_root("mic") {
         return;

@@ -18,10 +18,10 @@ use bytes::Bytes;
 use common::{PATIENCE, Service, is_root, until};
 use img::{
     builder::{
-        protocol::{Event, Finished, Outcome, StagedArtifact, Standing},
+        protocol::{Event, Finished, Outcome, StagedArtifact, Standing, StopReason},
         wire::{FromBuilder, ToBuilder},
     },
-    domain::{JobId, Role, Timestamp},
+    domain::{Cause, Failure, JobId, Role, Timestamp},
 };
 use serde_json::Value;
 use std::{
@@ -152,6 +152,148 @@ fn a_refusal_fails_the_job_with_the_builders_words() {
     let (mut server, service, id) = begun(&liar);
     server.say(&FromBuilder::Refused(JobId::new(id).unwrap(), "no such runner here".into()));
     failed(&service, id, "no such runner here");
+}
+
+/// Asks for what the box failed once more. The server goes away and comes back.
+fn repeating<'a>(
+    liar: &'a Liar,
+    server: Server<'a>,
+    mut service: Service,
+) -> (Server<'a>, Service) {
+    service.stop();
+    drop(server);
+    service.change_queues(|queue| queue.requeue = true);
+    (back(liar, &mut service, Vec::new()), service)
+}
+
+/// The server comes back to a builder that stands so.
+fn back<'a>(liar: &'a Liar, service: &mut Service, standings: Vec<Standing>) -> Server<'a> {
+    std::thread::scope(|scope| {
+        scope.spawn(|| service.spawn());
+        liar.greet(standings)
+    })
+}
+
+/// The next order; what the server has written down is no news.
+fn next_order(server: &mut Server<'_>) -> u64 {
+    loop {
+        match server.hear() {
+            ToBuilder::Order(ordered) => return ordered.order.job.get(),
+            ToBuilder::Ack(_) => {}
+            other => panic!("no order but {other:?}"),
+        }
+    }
+}
+
+/// Carries out an order that fails for this cause.
+fn fail(server: &mut Server<'_>, id: u64, cause: Cause) {
+    let failure =
+        Failure { cause, message: "it broke".into(), suggestion: Some("look".into()), line: None };
+    server.tell(id, started());
+    server.tell(id, Event::Finished(Finished::plain(Outcome::Failed(failure))));
+}
+
+fn suggestion(job: &Value) -> &str {
+    job["failure"]["suggestion"].as_str().unwrap_or_default()
+}
+
+#[test]
+fn what_the_box_failed_is_handed_in_again_once_where_its_queue_says_so_and_nothing_else_is() {
+    let liar = Liar::new();
+    let (mut server, mut service, mut id) = begun(&liar);
+    for repeats in [false, true] {
+        if repeats {
+            (server, service) = repeating(&liar, server, service);
+            id = submit(&service);
+            assert_eq!(next_order(&mut server), id);
+        }
+        for cause in Cause::ALL {
+            fail(&mut server, id, cause);
+            let job = service.wait(id);
+            assert_eq!(job["failure"]["cause"], cause.as_str(), "{job:#}");
+            if repeats && [Cause::Box, Cause::Interrupted].contains(&cause) {
+                let again = next_order(&mut server);
+                let new = service.job(again);
+                assert_eq!((new["retry_of"].as_u64(), &new["owner"]), (Some(id), &job["owner"]));
+                let told =
+                    format!("it was handed in again as job {again}; if that fails too, look");
+                assert_eq!(suggestion(&job), told, "{job:#}");
+                // That one is not handed in again, whatever becomes of it.
+                fail(&mut server, again, cause);
+                assert_eq!(suggestion(&service.wait(again)), "look");
+            } else {
+                assert_eq!(suggestion(&job), "look", "{job:#}");
+            }
+            // The next order is that of the next request: there was none in between.
+            id = submit(&service);
+            assert_eq!(next_order(&mut server), id, "{cause:?}, {repeats}");
+        }
+        server.tell(id, started());
+        server.tell(id, Event::Finished(Finished::plain(Outcome::Stopped(StopReason::Cancelled))));
+        service.wait(id);
+    }
+}
+
+#[test]
+fn what_somebody_cancelled_is_not_handed_in_again_however_it_ends() {
+    let liar = Liar::new();
+    let (mut server, service, first) = begun(&liar);
+    fail(&mut server, first, Cause::Definition);
+    service.wait(first);
+    let (mut server, mut service) = repeating(&liar, server, service);
+    let cancelled = |service: &Service, server: &mut Server<'_>| {
+        let id = submit(service);
+        assert_eq!(next_order(server), id);
+        server.tell(id, started());
+        service.wait_for(id, "the build", |job| job["state"] == "building");
+        assert!(service.cli(&["cancel", &id.to_string()]).status.success());
+        id
+    };
+    let stop = |server: &mut Server<'_>, id: u64| loop {
+        match server.hear() {
+            ToBuilder::Stop(job, StopReason::Cancelled) if job.get() == id => return,
+            ToBuilder::Ack(_) => {}
+            other => panic!("no stop but {other:?}"),
+        }
+    };
+    // It fails before the stop reaches it.
+    let failed = cancelled(&service, &mut server);
+    stop(&mut server, failed);
+    let failure =
+        Failure { cause: Cause::Box, message: "no room".into(), suggestion: None, line: None };
+    server.tell(failed, Event::Finished(Finished::plain(Outcome::Failed(failure))));
+    assert_eq!(service.wait(failed)["failure"]["cause"], "box");
+
+    // Its builder dies before it has ended.
+    let lost = cancelled(&service, &mut server);
+    stop(&mut server, lost);
+    drop(server);
+    let mut server = liar.greet(Vec::new());
+    assert_eq!(service.wait(lost)["state"], "cancelled");
+
+    // The server dies, and its builder has not heard the word: it is told again.
+    let open = cancelled(&service, &mut server);
+    service.kill();
+    drop(server);
+    let standing = Standing {
+        started: true,
+        ..Standing::new(JobId::new(open).unwrap(), Timestamp::default())
+    };
+    let mut server = back(&liar, &mut service, vec![standing]);
+    stop(&mut server, open);
+    assert_eq!(service.job(open)["state"], "building");
+    let stopped = Finished::plain(Outcome::Stopped(StopReason::Cancelled));
+    server.tell(open, Event::Finished(stopped));
+    assert_eq!(service.wait(open)["state"], "cancelled");
+
+    // The server and the builder die.
+    let gone = cancelled(&service, &mut server);
+    service.kill();
+    drop(server);
+    let mut server = back(&liar, &mut service, Vec::new());
+    assert_eq!(service.wait(gone)["state"], "cancelled");
+    let next = submit(&service);
+    assert_eq!(next_order(&mut server), next, "nothing was handed in again");
 }
 
 /// A service with a liar for a builder, and its first order.

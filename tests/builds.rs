@@ -148,6 +148,66 @@ fn a_queued_job_is_cancelled_at_once() {
 }
 
 #[test]
+fn who_cancelled_before_the_service_died_has_cancelled_and_others_are_handed_in_again() {
+    if !is_root("mic") {
+        return;
+    }
+    // Time enough to die in between.
+    let text = config("").replace("\"1s\"", "\"10min\"");
+    let mut service = Service::with_config(&text);
+    service.requeue();
+    let file = kickstart(&service, "deaf");
+    let ids: Vec<_> = (0..2).map(|_| service.submit(&file, "raw", "x86_64", &[])).collect();
+    for id in &ids {
+        until("the hanging", || service.log(*id).contains("hearing nothing").then_some(()));
+    }
+    let [cancelled, other] = ids[..] else { panic!("two jobs") };
+    assert!(service.cli(&["cancel", &cancelled.to_string()]).status.success());
+    service.kill();
+    service.spawn();
+    let job = service.job(cancelled);
+    assert_eq!(job["state"], "cancelled", "{job:#}");
+    let job = service.job(other);
+    assert_eq!((job["state"].as_str(), cause(&job)), (Some("failed"), "interrupted"), "{job:#}");
+    let [again] = service.repeats_of(other)[..] else { panic!("not handed in again once") };
+    let said = job["failure"]["suggestion"].as_str().unwrap();
+    assert!(said.starts_with(&format!("it was handed in again as job {again};")), "{said}");
+    let new = service.wait_for(again, "the repeated build", |job| job["state"] == "building");
+    assert_eq!(new["retry_of"].as_u64(), Some(other), "{new:#}");
+    assert_eq!(service.repeats_of(cancelled), [0; 0]);
+    // A second time it is left at that.
+    service.kill();
+    service.spawn();
+    let job = service.job(again);
+    assert_eq!((job["state"].as_str(), cause(&job)), (Some("failed"), "interrupted"), "{job:#}");
+    assert_eq!((service.repeats_of(again), service.repeats_of(other)), (vec![], vec![again]));
+    assert_nothing_left(&service);
+}
+
+#[test]
+fn a_flood_of_output_is_capped_and_costs_no_memory() {
+    if !is_root("mic") {
+        return;
+    }
+    let service = Service::with_config(&config("[limits]\nlog = \"1MiB\"\n"));
+    let peak = || {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", service.pid())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() / 1024
+    };
+    let (_, job) = built(&service, "succeed");
+    assert_eq!(job["state"], "done", "{job:#}");
+    let before = peak();
+    let (id, job) = built(&service, "flood");
+    assert_eq!(job["state"], "done", "{job:#}");
+    let (after, log) = (peak(), service.log(id));
+    assert!((900_000..1_100_000).contains(&log.len()), "{}", log.len());
+    assert!(log.contains("bytes are left out here") && log.contains("Finished."), "its ends stay");
+    println!("300 MB of output: from {before} to {after} MiB at most");
+    assert!(after < before + 32, "from {before} to {after} MiB at most");
+}
+
+#[test]
 fn a_slow_log_can_be_followed_while_it_grows() {
     if !is_root("mic") {
         return;

@@ -105,6 +105,31 @@ fn a_full_volume_gives_up_the_ballast_so_that_the_service_works_and_takes_it_bac
 }
 
 #[test]
+fn a_build_that_a_full_disk_failed_waits_for_room_when_it_is_handed_in_again() {
+    let Some(volume) = SmallVolume::make(256) else { return };
+    let mut service = appliance(&volume, "0B");
+    service.requeue();
+    let go = service.dir.path().join("go");
+    let script = format!(
+        "until [ -e {go:?} ]; do sleep 0.1; done\n\
+         head -c 30000000 /dev/zero >\"$OUTPUT/a\"\n"
+    );
+    let id = service.submit(&service.write("a.sh", &script), "raw", "noarch", &[]);
+    service.wait_for(id, "the build", |job| job["state"] == "building");
+    volume.fill(4 * MIB);
+    File::create(&go).unwrap();
+    let job = service.wait(id);
+    assert_eq!((&job["state"], &job["failure"]["cause"]), (&"failed".into(), &"box".into()));
+    let message = job["failure"]["message"].as_str().unwrap();
+    assert!(message.contains("disk") && message.contains("full"), "{job:#}");
+    let [again] = service.repeats_of(id)[..] else { panic!("not handed in again once: {job:#}") };
+    let told = hold(&service, again);
+    assert!(told.contains("jobs wait until 100 MiB are free"), "{told}");
+    volume.empty();
+    assert_eq!(service.wait(again)["state"], "done", "{}", service.log(again));
+}
+
+#[test]
 fn two_builds_are_not_started_into_room_for_one() {
     let Some(volume) = SmallVolume::make(256) else { return };
     let service = appliance(&volume, "0B");

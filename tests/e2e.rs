@@ -13,6 +13,7 @@ mod common;
 
 use common::{Service, said, skip, until};
 use std::{
+    collections::BTreeSet,
     path::{Path, PathBuf},
     process::{Command, Stdio},
     time::{Duration, Instant},
@@ -79,6 +80,61 @@ fn a_debian_tree_becomes_a_disk_that_boots() {
     let Some(kernel) = kernel() else { return };
     let console = boot(&kernel, &image_path(&job));
     assert!(console.contains(MARKER), "the image did not come up:\n{console}");
+}
+
+/// Mounts and loop devices of the box, as the kernel lists them.
+fn traces() -> BTreeSet<String> {
+    let read = |path: &Path| std::fs::read_to_string(path).unwrap_or_default();
+    let mounts = read(Path::new("/proc/self/mountinfo"));
+    // The number of a mount is given again.
+    let mounts = mounts.lines().map(|line| line.split(' ').skip(2).collect::<Vec<_>>().join(" "));
+    let devices = std::fs::read_dir("/sys/block").unwrap().flatten();
+    let loops = devices.map(|device| {
+        let file = read(&device.path().join("loop/backing_file"));
+        format!("{} {}", device.path().display(), file.trim())
+    });
+    mounts.chain(loops).collect()
+}
+
+/// Lines of a real build's log, each of which is another place to be stopped at.
+const MIDDLES: [&str; 4] =
+    ["running apt-get update", "downloading packages", "extracting archives", "creating tarball"];
+
+#[test]
+fn a_real_build_that_is_cancelled_in_its_middle_leaves_nothing() {
+    if !["mmdebstrap", "dpkg-deb"].iter().all(|p| has(p)) {
+        return;
+    }
+    let service = Service::outside_of_tmp("[build]\nslots = 1\n");
+    let before = traces();
+    let mut stopped = 0;
+    for middle in MIDDLES {
+        let tree = example("mmdebstrap/examples/busybox.toml");
+        let id = service.submit(&tree, "tar", &arch(), &[]);
+        until(&format!("`{middle}`, or the end"), || {
+            let ended = service.job(id)["state"] == "done";
+            (ended || service.log(id).contains(middle)).then_some(())
+        });
+        let cancel = service.cli(&["cancel", &id.to_string()]);
+        let (job, log) = (service.wait(id), service.log(id));
+        if cancel.status.success() && job["state"] != "done" {
+            assert_eq!(job["state"], "cancelled", "{job:#}\n{log}");
+            assert_eq!(job["residual"].as_array().map(Vec::len), Some(0), "{job:#}");
+            assert!(log.contains("SIGINT sent to the tool"), "{log}");
+            stopped += 1;
+        }
+        common::assert_nothing_left(&service);
+        let place = log.lines().find_map(|line| line.strip_prefix("I: using "));
+        let place = place.and_then(|rest| rest.strip_suffix(" as tempdir")).unwrap();
+        assert!(!Path::new(place).exists(), "{place} is left: {log}");
+        let mut new: Vec<_> = traces().difference(&before).cloned().collect();
+        // Other tests mount and use loop devices at the same time.
+        let of_others = |trace: &String| trace.contains("img-") || trace.contains("/.tmp");
+        new.retain(|trace| trace.contains(service.data().to_str().unwrap()) || !of_others(trace));
+        assert_eq!(new, [""; 0], "stopped at `{middle}`: {log}");
+    }
+    println!("stopped {stopped} of {} times in the middle", MIDDLES.len());
+    assert!(stopped >= 2, "the builds ended too soon to be stopped: the test proves nothing");
 }
 
 /// Debian's cloud kernel, fetched once and kept in the user's cache.

@@ -157,13 +157,12 @@ fn assert_known(jobs: &BTreeMap<u64, Value>, acknowledged: &BTreeSet<u64>, round
 }
 
 /// Nothing of a build outlives the process that carried it out.
-fn assert_dead(service: &Service, round: u64) {
+fn assert_dead(service: &Service) {
     let data = service.data();
     until("the death of every process of the builds", || {
         let left = [processes_below(&data.join("build")), marked(&data)].concat();
         left.is_empty().then_some(())
     });
-    println!("round {round}: no process is left");
 }
 
 /// Processes that a build below `data` started, wherever they went.
@@ -200,6 +199,9 @@ fn assert_well(service: &mut Service, acknowledged: &BTreeSet<u64>) -> [usize; 3
     let all = jobs(service);
     assert_known(&all, acknowledged, 0);
     for (id, job) in &all {
+        if let Some(place) = temporary(&service.log(*id)) {
+            assert!(!Path::new(&place).exists(), "{place} is left of {job:#}");
+        }
         let state = job["state"].as_str().unwrap();
         assert!(["done", "failed", "cancelled"].contains(&state), "a ghost: {job:#}");
         if state == "done" {
@@ -216,6 +218,12 @@ fn assert_well(service: &mut Service, acknowledged: &BTreeSet<u64>) -> [usize; 3
     let fsck = service.cli(&["fsck"]);
     assert!(fsck.status.success(), "{}", said(&fsck));
     ["done", "failed", "cancelled"].map(|s| all.values().filter(|job| job["state"] == s).count())
+}
+
+/// The directory that mmdebstrap works in, as it tells.
+fn temporary(log: &str) -> Option<String> {
+    let told = log.lines().find_map(|line| line.strip_prefix("I: using "))?;
+    Some(told.strip_suffix(" as tempdir")?.to_owned())
 }
 
 /// The log and the files of a finished job are what its record says.
@@ -235,7 +243,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_left() {
     if !is_root("mic") {
         return;
     }
-    let mut service = Service::with_config(&config("[limits]\nqueue_cap = 10000\n"));
+    let mut service = Service::outside_of_tmp(&config("[limits]\nqueue_cap = 10000\n"));
     let seed = seed(20_101);
     let mut random = Random(seed);
     let mut acknowledged = BTreeSet::new();
@@ -248,7 +256,7 @@ fn nothing_acknowledged_is_lost_and_nothing_is_left() {
         std::thread::park_timeout(Duration::from_millis(random.below(longest)));
         service.kill();
         take_acknowledged(submitters, &mut acknowledged);
-        assert_dead(&service, round);
+        assert_dead(&service);
         let data = service.data();
         in_the_middle += std::fs::read_dir(data.join("build")).unwrap().count();
         let begun = Instant::now();
@@ -281,7 +289,7 @@ fn with_a_builder_of_its_own_no_kill_of_the_server_loses_a_build() {
     if !is_root("mic") {
         return;
     }
-    let (mut service, mut builder) = builder::both("[limits]\nqueue_cap = 10000\n");
+    let (mut service, mut builder) = builder::both_outside_of_tmp("[limits]\nqueue_cap = 10000\n");
     let seed = seed(40_402);
     let mut random = Random(seed);
     let mut acknowledged = BTreeSet::new();
@@ -308,7 +316,7 @@ fn with_a_builder_of_its_own_no_kill_of_the_server_loses_a_build() {
         }
         take_acknowledged(submitters, &mut acknowledged);
         if killed.builder {
-            assert_dead(&service, round);
+            assert_dead(&service);
             builder.spawn();
         }
         if killed.server {

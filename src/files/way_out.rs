@@ -60,6 +60,8 @@ pub fn still_there(tree: &Path, removed: &Removed) -> Option<String> {
         0 | 1 => String::new(),
         more => format!(", and {} more", more - 1),
     };
+    // The command is what stands between the first two backticks.
+    let first = first.to_string().replace('`', "'");
     Some(format!(
         "{tree} is still there ({first}{more}): run `{open}rm -rf --one-file-system {tree}` as root"
     ))
@@ -109,7 +111,7 @@ mod tests {
     fn what_is_left_of_a_tree_is_told_once_with_how_much() {
         let failed = |kind: rustix::io::Errno| super::super::FilesError::Io {
             what: "remove",
-            path: "build/00000042/work/f".into(),
+            path: "build/00000042/work/`f`".into(),
             source: kind.into(),
         };
         let tree = Path::new("/d/build/00000042");
@@ -118,7 +120,7 @@ mod tests {
         removed.errors.push(failed(rustix::io::Errno::BUSY));
         let said = still_there(tree, &removed).unwrap();
         assert!(
-            said.contains("cannot remove build/00000042/work/f: ")
+            said.contains("cannot remove build/00000042/work/'f': ")
                 && said.contains(", and 2 more)")
         );
         assert_eq!(command(&said), "rm -rf --one-file-system /d/build/00000042");

@@ -6,6 +6,7 @@ use super::{Clock, recover::count_kept};
 use crate::{
     app::{App, Chore, Wish},
     domain::{
+        Timestamp,
         admission::{
             Ballast, BallastStep, Level, Rounded, Space, Summons, Thresholds, Turn, ballast_step,
         },
@@ -292,6 +293,16 @@ async fn optional<T>(work: Option<JoinHandle<T>>) -> Option<Result<T, tokio::tas
 
 fn flat<T>(done: Result<Result<T, String>, tokio::task::JoinError>) -> Result<T, String> {
     done.map_err(|e| e.to_string())?
+}
+
+/// A look out of turn: what has just met a full disk is not tried again on what was seen before.
+pub(super) async fn look_now(app: &App, now: Timestamp) {
+    let data = Arc::clone(app.data());
+    // Where it does not answer, the next look in turn says so.
+    let Ok(Ok(seen)) = spawn_blocking(move || data.space()).await else { return };
+    let space = Space { total: seen.total, free: seen.free };
+    let (turn, _) = app.board().note_space(space, now);
+    say(&turn, space, &app.board().disk().thresholds);
 }
 
 /// Tells the journal what has changed, once.

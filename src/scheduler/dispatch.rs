@@ -5,11 +5,12 @@
 
 mod far;
 mod moving;
+mod saving;
 
 use super::{
     Clock,
-    recover::measure_log,
-    requeue::{self, Again, failed_by_the_box},
+    disk::look_now,
+    requeue::{Again, failed_by_the_box},
     watch::{Ended, watch},
 };
 use crate::{
@@ -22,9 +23,11 @@ use crate::{
         Artifact, Cause, Failure, Job, JobId, JobState, Queue, RunnerId, StateKind, Timestamp,
         TransitionRefused, UserName, job::BuildResult, retention::Trigger,
     },
-    store::{AuditRecord, StoreError, Tx},
+    store::AuditRecord,
 };
 use moving::Move;
+pub(super) use saving::forget_secrets;
+use saving::{again, measured, note_ended, persist, save, save_with, write_launched};
 use std::{
     collections::{HashMap, HashSet},
     sync::Arc,
@@ -37,9 +40,6 @@ use tokio::{
 
 /// Starts a build; in the service this is [`Builder::start`](crate::builder::Builder::start).
 pub type StartBuild = Arc<dyn Fn(Order) -> Build + Send + Sync>;
-
-/// How often a write that the disk refused is tried again.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// What of the configuration the dispatcher needs.
 #[derive(Clone, Debug)]
@@ -400,7 +400,10 @@ impl Dispatcher {
             save_with(app.clone(), job.clone(), again).await;
             note_ended(&app, &job).await;
             let _ = notes.send(Note::Settled(Box::new(job)));
-            next.map(|next| notes.send(Note::Again(Box::new(next))));
+            if let Some(next) = next {
+                look_now(&app, now).await;
+                let _ = notes.send(Note::Again(Box::new(next)));
+            }
         });
     }
 
@@ -421,83 +424,6 @@ impl Dispatcher {
     fn save(&self, job: Job) {
         tokio::spawn(save(self.app.clone(), job));
     }
-}
-
-/// Makes a change, again and again until the disk takes it: a state that only this process knows
-/// would be lost.
-async fn persist(
-    app: App,
-    id: JobId,
-    change: impl Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + Sync + 'static,
-) {
-    let change = Arc::new(change);
-    loop {
-        let once = Arc::clone(&change);
-        let Err(error) = app.store().write(move |tx| once(tx)).await else { return };
-        tracing::error!(job.id = id.get(), %error, "the job's state cannot be written yet");
-        tokio::time::sleep(RETRY).await;
-    }
-}
-
-/// Writes a job. A write that comes late never takes a state back.
-async fn save(app: App, job: Job) {
-    save_with(app, job, None).await;
-}
-
-/// As [`save`], with the job that repeats it.
-async fn save_with(app: App, job: Job, again: Option<Again>) {
-    persist(app, job.id, move |tx| {
-        match tx.job(job.id)? {
-            Some(old) if old.state.kind() > job.state.kind() => return Ok(()),
-            Some(_) | None => tx.put_job(&job)?,
-        }
-        again.as_ref().map_or(Ok(()), |again| again.write(tx))
-    })
-    .await;
-}
-
-/// Nothing but the release changes: what else was written meanwhile stays.
-fn write_launched(tx: &mut Tx<'_>, job: &Job) -> Result<(), StoreError> {
-    match tx.job(job.id)? {
-        Some(old) if old.state.kind() > StateKind::Queued => Ok(()),
-        Some(old) => tx.put_job(&Job { launched: true, ..old }),
-        None => tx.put_job(job),
-    }
-}
-
-/// Whatever has to be copied is copied beside everything else.
-async fn again(app: &App, job: &Job, now: Timestamp) -> Option<Again> {
-    let (app, job) = (app.clone(), job.clone());
-    let copied = tokio::task::spawn_blocking(move || requeue::again(&app, &job, now)).await;
-    copied.inspect_err(|error| tracing::error!(%error, "a job is not handed in again")).ok()?
-}
-
-/// Its builder may have died without telling how much of the log there is.
-async fn measured(app: &App, mut job: Job) -> Job {
-    let (app, same) = (app.clone(), job.clone());
-    let measure = move || {
-        measure_log(&app, &mut job);
-        job
-    };
-    tokio::task::spawn_blocking(measure).await.unwrap_or(same)
-}
-
-/// What a job that is not done left is looked for on disk, beside everything else.
-async fn note_ended(app: &App, job: &Job) {
-    if job.state.kind() == StateKind::Done {
-        return app.note_ended(job);
-    }
-    let (app, job) = (app.clone(), job.clone());
-    if let Err(error) = tokio::task::spawn_blocking(move || app.note_ended(&job)).await {
-        tracing::error!(%error, "an ended job is not known to the cleanup");
-    }
-}
-
-/// Values of secret fields are needed until the build has ended, and never after.
-pub(super) fn forget_secrets(job: &mut Job) {
-    let secret = std::mem::take(&mut job.request.secret_options);
-    job.request.options.retain(|(id, _)| !secret.contains(id));
-    job.request.secret_options = secret;
 }
 
 fn result(ended: Ended) -> BuildResult {

@@ -123,6 +123,29 @@ fn a_daemon_that_left_its_session_is_found_and_killed() {
 }
 
 #[test]
+fn a_daemon_that_hides_everything_it_comes_from_ends_with_the_namespace() {
+    // Two forks, a session of its own, an empty environment, another directory, no open file, and
+    // deaf to every signal that can be ignored.
+    let script = "(setsid env -i /bin/sh -c 'cd /; trap \"\" HUP INT TERM; (echo hidden >/proc/self/comm; \
+                  while :; do sleep 0.1; done) & exit' </dev/null >/dev/null 2>&1 &) ; sleep 0.3; \
+                  grep -l hidden /proc/[0-9]*/comm; echo > ../output/i";
+    let bench = bench(true, plan(script));
+    let told = bench.build(1);
+    told.assert_done();
+    if !told.sandbox.contains("PID") {
+        println!("skipped: there are no namespaces here: {}", told.sandbox);
+        return;
+    }
+    assert!(told.log.lines().any(|line| line.starts_with("/proc/")), "it ran: {}", told.log);
+    let comms = std::fs::read_dir("/proc").unwrap().flatten();
+    let hidden = |entry: std::fs::DirEntry| {
+        std::fs::read_to_string(entry.path().join("comm")).is_ok_and(|comm| comm == "hidden\n")
+    };
+    assert_eq!(comms.filter_map(|entry| hidden(entry).then_some(())).count(), 0);
+    assert!(processes_below(&bench.path("build")).is_empty());
+}
+
+#[test]
 fn a_child_that_keeps_the_pipe_open_does_not_hold_up_the_end() {
     let begun = Instant::now();
     let bench = bench(false, plan("setsid sleep 300 & echo > ../output/i; sleep 0.1"));

@@ -108,9 +108,24 @@ impl Service {
         Self::prepared(text, |_| {})
     }
 
-    /// The same, after `prepare` has had the place where the data directory will be.
+    /// The same, with data where they are on a box: not below /tmp, which every build then has for
+    /// itself. Who starts several real builds, or kills them, leaves the box's own /tmp clean.
+    pub fn outside_of_tmp(text: &str) -> Self {
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let home = || std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"));
+        let base = cache.or_else(home).expect("a home directory").join("img/tests");
+        std::fs::create_dir_all(&base).unwrap();
+        Self::prepared_in(&base, text, |_| {})
+    }
+
+    /// As [`with_config`](Self::with_config), after `prepare` has had the place where the data
+    /// directory will be.
     pub fn prepared(text: &str, prepare: impl FnOnce(&Path)) -> Self {
-        let dir = tempfile::Builder::new().prefix("img-test-").tempdir().unwrap();
+        Self::prepared_in(&std::env::temp_dir(), text, prepare)
+    }
+
+    fn prepared_in(base: &Path, text: &str, prepare: impl FnOnce(&Path)) -> Self {
+        let dir = tempfile::Builder::new().prefix("img-test-").tempdir_in(base).unwrap();
         let config = dir.path().join("config.toml");
         std::fs::write(&config, undemanding(text)).unwrap();
         let mut service = Self { dir, config, child: None, port: 0 };
@@ -180,6 +195,26 @@ impl Service {
         begun.elapsed()
     }
 
+    /// Changes every queue, past every page; the service must be stopped.
+    pub fn change_queues(&self, change: impl Fn(&mut img::domain::Queue)) {
+        assert!(self.child.is_none(), "the store is in use");
+        let (store, _) = img::store::Store::open(&self.data().join("db")).unwrap();
+        let mut queues = store.queues().unwrap();
+        queues.iter_mut().for_each(change);
+        let put = move |tx: &mut img::store::Tx<'_>| {
+            queues.iter().try_for_each(|queue| tx.put_queue(queue))
+        };
+        store.write_blocking(put).unwrap();
+        store.close().unwrap();
+    }
+
+    /// Asks every queue for what the box failed to be handed in again; restarts the service.
+    pub fn requeue(&mut self) {
+        self.stop();
+        self.change_queues(|queue| queue.requeue = true);
+        self.spawn();
+    }
+
     /// `img …` against this appliance, through the local socket.
     pub fn cli(&self, args: &[&str]) -> Output {
         self.command(args).output().unwrap()
@@ -222,6 +257,14 @@ impl Service {
     /// What the API says of a job.
     pub fn job(&self, id: u64) -> Value {
         self.json(&["job", &id.to_string()])
+    }
+
+    /// The jobs that repeat another; numbers have gaps after a kill.
+    pub fn repeats_of(&self, id: u64) -> Vec<u64> {
+        let all = self.json(&["jobs", "--limit", "100"]);
+        let all = all["jobs"].as_array().unwrap().iter();
+        let repeats = all.filter(|job| job["retry_of"].as_u64() == Some(id));
+        repeats.map(|job| job["id"].as_u64().unwrap()).collect()
     }
 
     /// Waits until `good(job)`.

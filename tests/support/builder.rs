@@ -44,13 +44,24 @@ pub fn text(socket: &Path, more: &str) -> String {
 
 /// A service whose builder is a process of its own; it does not run yet.
 pub fn apart(more: &str) -> (Service, BuilderProcess) {
+    apart_with(more, Service::with_config)
+}
+
+fn apart_with(more: &str, start: impl FnOnce(&str) -> Service) -> (Service, BuilderProcess) {
     let (dir, socket) = place();
     let text = text(&socket, more);
     let config = dir.path().join("config.toml");
     std::fs::write(&config, &text).unwrap();
-    let service = Service::with_config(&text);
+    let service = start(&text);
     let data = service.data();
     (service, BuilderProcess { dir, config, data, child: None })
+}
+
+/// As [`both`], with data where they are on a box.
+pub fn both_outside_of_tmp(more: &str) -> (Service, BuilderProcess) {
+    let (service, mut builder) = apart_with(more, Service::outside_of_tmp);
+    builder.spawn();
+    (service, builder)
 }
 
 /// A service with its builder at work.
@@ -111,10 +122,14 @@ impl BuilderProcess {
         child.wait().unwrap();
     }
 
+    pub fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(self.child.as_ref().unwrap());
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
     /// SIGTERM; `waited` waits for the end.
     pub fn terminate(&mut self) {
-        let pid = rustix::process::Pid::from_child(self.child.as_ref().unwrap());
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(rustix::process::Signal::TERM);
     }
 
     pub fn waited(&mut self) {

@@ -10,7 +10,9 @@
 mod admin;
 mod again;
 mod appliance;
+mod building;
 mod disk;
+mod drain;
 mod journeys;
 mod live;
 mod logs;

@@ -1,6 +1,6 @@
 //! A waiting job goes to another queue. Its state stays what it is.
 
-use super::{Dispatcher, Note, persist};
+use super::{Dispatcher, Note, saving::persist};
 use crate::{
     app::{AppError, Peer},
     domain::{Job, JobId, Queue, QueueName, StateKind, UserName},

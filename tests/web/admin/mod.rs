@@ -1,7 +1,7 @@
 //! The Admin tab as people use it without a script: forms are read from the pages, filled in and
 //! sent as a browser would send them.
 
-mod fill;
+pub mod fill;
 mod forms;
 mod groups;
 mod jobs;

@@ -178,7 +178,7 @@ async fn a_pause_has_a_reason_and_goes_on_by_who_may_pause() {
     assert_eq!(queue(&running, "web").unwrap().paused, None);
     let done = form.set("argument", "the <disk> is full").send(&running, &pia).await;
     let list = follow(&running, &pia, &done).await;
-    assert!(list.body.contains("Pause: done for 2 queues."), "{}", list.body);
+    assert!(list.body.contains("Drain and pause: done for 2 queues."), "{}", list.body);
     for name in ["web", "api"] {
         assert_eq!(queue(&running, name).unwrap().paused.as_deref(), Some("the <disk> is full"));
     }
