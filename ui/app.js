@@ -8,7 +8,6 @@
   const on = (target, name, act, options) => target.addEventListener(name, act, options);
   const say = (el, text) => el.textContent === text || (el.textContent = text);
   const counted = (n, word) => (n === 1 ? `1 ${word}` : `${n} ${word}s`);
-  const press = (button, down) => button.setAttribute("aria-pressed", down);
   const streams = new Set();
   let dirty = false;
   let skew = 0;
@@ -155,158 +154,11 @@
     on(window, "pageshow", count); // a browser that goes back ticks again what was ticked
   };
 
-  // ---- Log ----
-
-  const KEEP = 5000; // lines on the page; the log page has them all
-  const ERROR = /\b(error|fatal|failed|traceback|panic)\b/i;
-
-  const log = () => {
-    const panel = $(".panel.log");
-    const lines = panel && $("[data-lines]", panel);
-    if (!lines) return;
-    wrapping(panel);
-    searching(panel, lines);
-    jumping(panel, lines);
-    if (panel.dataset.log) following(panel, lines);
-    byId(`L${panel.dataset.mark}`)?.scrollIntoView({ block: "center" });
-  };
-
-  const wrapping = (panel) => {
-    const button = $("[data-wrap]", panel);
-    const set = (wrap) => {
-      press(button, wrap);
-      return panel.classList.toggle("nowrap", !wrap);
-    };
-    button.hidden = false;
-    set(kept("wrap") !== "off");
-    on(button, "click", () => kept("wrap", set(panel.classList.contains("nowrap")) ? "off" : "on"));
-  };
-
-  const show = (lines, line) => {
-    mark("now", line, lines);
-    lines.dispatchEvent(new Event("leave"));
-    line.scrollIntoView({ block: "center" });
-  };
-
-  const jumping = (panel, lines) => {
-    for (const link of $$("a[data-line]"))
-      on(link, "click", (event) => {
-        const line = byId(`L${link.dataset.line}`);
-        if (!line) return; // not on this page: the link leads to the one that has it
-        event.preventDefault();
-        show(lines, line);
-      });
-    const button = $("[data-error]", panel);
-    if (!button) return;
-    button.hidden = false;
-    on(button, "click", () => {
-      const line = $$(".line", lines).find((l) => ERROR.test(l.textContent));
-      if (line) return show(lines, line);
-      button.textContent = "No error found";
-      setTimeout(() => (button.textContent = "First error"), 2500);
-    });
-  };
-
-  const searching = (panel, lines) => {
-    const box = $("[data-search]", panel);
-    const input = $("input", box);
-    const found = $("[data-found]", box);
-    let hits = [];
-    let at = -1;
-    const go = (step) => {
-      if (!hits.length) return;
-      at = (at + step + hits.length) % hits.length;
-      found.textContent = `${at + 1} of ${hits.length}`;
-      show(lines, hits[at]);
-    };
-    const search = () => {
-      for (const line of hits) line.classList.remove("hit", "now");
-      const wanted = input.value.toLowerCase();
-      hits = wanted ? $$(".line", lines).filter((l) => l.textContent.toLowerCase().includes(wanted)) : [];
-      for (const line of hits) line.classList.add("hit");
-      at = -1;
-      found.textContent = wanted && counted(hits.length, "line");
-    };
-    let timer;
-    on(input, "input", () => {
-      clearTimeout(timer);
-      timer = setTimeout(search, 120);
-    });
-    on(input, "keydown", (event) => {
-      if (event.key !== "Enter") return;
-      event.preventDefault();
-      go(event.shiftKey ? -1 : 1);
-    });
-    on($("[data-next]", box), "click", () => go(1));
-    on($("[data-prev]", box), "click", () => go(-1));
-    box.hidden = false;
-  };
-
-  const following = (panel, lines) => {
-    const button = $("[data-follow]", panel);
-    const cut = $("[data-cut]", panel);
-    let follow;
-    let waiting = [];
-    const toEnd = () => follow && (lines.scrollTop = lines.scrollHeight);
-    const set = (value) => {
-      follow = value;
-      press(button, follow);
-      toEnd();
-    };
-    const stop = () => set(false);
-    const number = (html) => Number(/id="L(\d+)"/.exec(html)?.[1] ?? 0);
-    // Many messages make one change of the page: a fast log costs one drawing per frame.
-    const flush = () => {
-      // What would be dropped at once is not even read.
-      const newest = number(waiting.at(-1));
-      const skipped = waiting.findLastIndex((html) => number(html) <= newest - KEEP);
-      if (skipped > 0) {
-        waiting.splice(0, skipped);
-        lines.replaceChildren();
-        cut.hidden = false;
-      }
-      const fresh = parse(waiting.join(""));
-      waiting = [];
-      $("[data-empty]", panel)?.remove();
-      // A line that was cut off comes again, whole.
-      for (const line of [...fresh.children]) {
-        const old = byId(line.id);
-        if (!old) break;
-        old.replaceWith(line);
-      }
-      lines.append(fresh);
-      for (let extra = lines.childElementCount - KEEP; extra > 0; extra--) {
-        lines.firstElementChild.remove();
-        cut.hidden = false;
-      }
-      toEnd();
-    };
-    button.hidden = false;
-    on(button, "click", () => set(!follow));
-    on(lines, "leave", stop);
-    on(lines, "wheel", (event) => event.deltaY < 0 && stop(), { passive: true });
-    on(lines, "touchmove", stop, { passive: true });
-    on(lines, "keydown", (event) => {
-      if (["ArrowUp", "PageUp", "Home"].includes(event.key)) stop();
-      if (event.key === "End") set(true);
-    });
-    set(true);
-    const source = listen(panel.dataset.log, {
-      log: (event) => {
-        if (!waiting.length) (document.hidden ? (f) => setTimeout(f, 500) : requestAnimationFrame)(flush);
-        waiting.push(event.data);
-      },
-      head: (event) => head(event.data),
-      end: () => {
-        hangUp(source);
-        button.hidden = true;
-        ended();
-      },
-    });
-  };
+  // ---- Jobs ----
 
   const head = (html) => {
     const place = byId("head");
+    if (!place) return;
     const before = $("[data-state]", place)?.dataset.state;
     place.replaceChildren(parse(html));
     const box = $("[data-state]", place);
@@ -315,10 +167,19 @@
 
   // What a job leaves behind is drawn by the server: fetch the page and take those parts.
   const ended = async () => {
-    const page = parsePage(await load(location.pathname));
-    for (const id of ["head", "results", "actions"]) {
+    const page = parsePage(await load(location.href));
+    for (const id of ["head", "results", "actions", "log-facts"]) {
       const fresh = page.getElementById(id);
       if (fresh) byId(id)?.replaceWith(document.adoptNode(fresh));
+    }
+  };
+
+  // Boxes that stay as they were left.
+  const remembered = () => {
+    for (const box of $$("[data-keep]")) {
+      const key = box.dataset.keep;
+      if (kept(key)) box.checked = kept(key) === "on";
+      on(box, "change", () => kept(key, box.checked ? "on" : "off"));
     }
   };
 
@@ -493,9 +354,14 @@
     leave();
     document.title = page.title;
     document.body.replaceWith(document.adoptNode(page.body));
-    history.pushState(null, "", url);
+    visit(url);
     scrollTo(0, 0);
     setUp();
+    // Scripts of another document do not run by themselves.
+    for (const { src } of $$("script", page)) {
+      if (!$$("script").some((old) => old.src === src)) document.head.append(Object.assign(document.createElement("script"), { src }));
+    }
+    for (const link of $$("link[rel=stylesheet]", page)) document.head.append(link);
   };
 
   // ---- Palette: Ctrl+K, and where to go ----
@@ -552,18 +418,25 @@
 
   const place = () => location.pathname + location.search;
   let shown;
+  const visit = (url) => {
+    history.pushState(null, "", url);
+    shown = place();
+  };
 
   const setUp = () => {
     shown = place();
     skew = Date.parse(byId("server-time")?.dateTime) - Date.now() || 0;
     rows();
     ticks();
-    log();
+    remembered();
     submitForm();
     $("[data-flash]")?.focus();
     const side = $(".side details");
     if (side && matchMedia("(max-width: 60rem)").matches) side.open = false;
   };
+
+  // For the scripts of some pages.
+  window.img = { $, $$, byId, ended, hangUp, head, listen, load, mark, on, parse, parsePage, visit };
 
   setUp();
   setInterval(tick, 1000);

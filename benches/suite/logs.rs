@@ -5,10 +5,11 @@ use crate::{
     jobs::submit,
     report::{Report, quantile},
     service::{Service, on_disk, on_tmpfs, until},
-    tool::now_ns,
+    tool::{STAMP, now_ns},
 };
 use std::{
     io::Read as _,
+    net::TcpStream,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -123,6 +124,81 @@ pub fn flood(report: &mut Report) {
         most.saturating_sub(before) as f64 / 1e6,
         "most during the flood",
     );
+}
+
+/// People who watch one log.
+const VIEWERS: usize = 200;
+
+/// `log_followers_lag_ms`: from the moment a line is printed to the moment the last of 200 viewers
+/// has it, while 5 MB are printed every second. The viewers share this box's processors.
+pub fn followers(report: &mut Report) {
+    if !report.wants(&["log_followers_lag_ms"]) {
+        return;
+    }
+    let service = Service::start(on_disk(), "off");
+    let session = service.session();
+    let mut client = service.token();
+    let id = submit(&mut client, "pace 5000000 10");
+    until("the job", || {
+        let state = client.get(&format!("/api/v1/jobs/{id}")).json()["state"].clone();
+        (state == "building").then_some(())
+    });
+    let viewers: Vec<_> = (0..VIEWERS)
+        .map(|_| {
+            let viewer = Client::new(service.port, &session.identity);
+            let stream = viewer.open(&format!("/jobs/{id}/events"));
+            std::thread::spawn(move || view(stream))
+        })
+        .collect();
+    let log = service.data().join(format!("jobs/{id:08}/log"));
+    let (mut settled, mut most) = (0, 0);
+    let path = format!("/api/v1/jobs/{id}");
+    until("the end of the job", || {
+        let rss = service.rss();
+        // What a connection costs is not growth.
+        if settled == 0 && std::fs::metadata(&log).is_ok_and(|log| log.len() > 10_000_000) {
+            settled = rss;
+        }
+        most = most.max(rss);
+        (client.get(&path).json()["state"] == "done").then_some(())
+    });
+    let mut lags: Vec<_> = viewers.into_iter().map(|viewer| viewer.join().unwrap()).collect();
+    service.end();
+    let bytes: u64 = lags.iter().map(|(_, bytes)| bytes).sum();
+    let mut all: Vec<f64> = lags.iter_mut().flat_map(|(lags, _)| std::mem::take(lags)).collect();
+    let note = format!(
+        "the slowest of {VIEWERS} viewers; median {:.1} ms, 99 % {:.1} ms; {} MB sent; the service's memory grew by {:.1} MB",
+        quantile(&mut all, 0.5),
+        quantile(&mut all, 0.99),
+        bytes / 1_000_000,
+        most.saturating_sub(settled) as f64 / 1e6,
+    );
+    report.add("log_followers_lag_ms", quantile(&mut all, 1.0), note);
+}
+
+/// Reads the events of a job to their end: how old each piece was when it came, and how many bytes
+/// there were.
+fn view(mut stream: TcpStream) -> (Vec<f64>, u64) {
+    let (mut lags, mut bytes, mut chunk) = (Vec::new(), 0, vec![0u8; 256 * 1024]);
+    let mut end = Vec::new();
+    while let Ok(n) = stream.read(&mut chunk) {
+        let now = now_ns();
+        bytes += n as u64;
+        if let Some(at) = memchr::memmem::find(&chunk[..n], STAMP.as_bytes()) {
+            let digits = chunk[at + STAMP.len()..n].iter().take_while(|b| b.is_ascii_digit());
+            let stamp: String = digits.map(|b| char::from(*b)).collect();
+            // Not one that is cut off.
+            if stamp.len() == 19 {
+                lags.push(now.saturating_sub(stamp.parse().unwrap()) as f64 / 1e6);
+            }
+        }
+        end.extend_from_slice(&chunk[n.saturating_sub(64)..n]);
+        if n == 0 || memchr::memmem::find(&end, b"event: end").is_some() {
+            break;
+        }
+        end.drain(..end.len().saturating_sub(64));
+    }
+    (lags, bytes)
 }
 
 fn wait(client: &mut Client, id: u64) {

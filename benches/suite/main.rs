@@ -38,6 +38,7 @@ fn main() {
     jobs::latency(&mut report);
     logs::line_latency(&mut report);
     logs::flood(&mut report);
+    logs::followers(&mut report);
     pages::queue(&mut report);
     admin::pages(&mut report);
     start::with_many_jobs(&mut report);

@@ -31,6 +31,7 @@ const FIGURES: &[(&str, &str, f64, Better, Option<f64>)] = &[
     ("log_line_p99_ms", "ms", 0.55, Better::Lower, Some(0.55)),
     ("log_mb_per_s", "MB/s", 100.0, Better::Higher, Some(20.0)),
     ("log_rss_growth_mb", "MB", 10.0, Better::Lower, Some(67.0)),
+    ("log_followers_lag_ms", "ms", 1000.0, Better::Lower, None),
     ("queue_page_ms_10k", "ms", 1.0, Better::Lower, Some(19.8)),
     ("queue_page_ms_1m", "ms", 1.0, Better::Lower, None),
     ("queue_page_rps", "1/s", 5000.0, Better::Higher, Some(71.0)),

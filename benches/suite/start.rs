@@ -20,8 +20,9 @@ pub fn size_and_start(report: &mut Report) {
         report.add("binary_mb", size as f64 / 1e6, "static, x86_64");
     }
     if report.wants(&["assets_gz_kb"]) {
-        let size: usize = ["ui/style.css", "ui/app.js"].iter().map(|f| gzipped(&root(f))).sum();
-        report.add("assets_gz_kb", size as f64 / 1e3, "style.css and app.js");
+        let files = ["ui/style.css", "ui/app.js", "ui/log.css", "ui/log.js"];
+        let size: usize = files.iter().map(|f| gzipped(&root(f))).sum();
+        report.add("assets_gz_kb", size as f64 / 1e3, "all styles and scripts");
     }
     if report.wants(&["start_ms", "idle_rss_mb"]) {
         let service = Service::start(on_disk(), "off");

@@ -35,6 +35,10 @@ pub fn acts() -> bool {
             println!("{}", now_ns());
             flood(number(1) << 20);
         }
+        Some("pace") => {
+            number(0);
+            pace(number(5_000_000), number(10));
+        }
         _ => {}
     }
     let (output, name) = (std::env::var("OUTPUT").unwrap(), std::env::var("NAME").unwrap());
@@ -68,5 +72,26 @@ fn flood(bytes: u64) {
     while left > 0 {
         out.write_all(&chunk).unwrap();
         left = left.saturating_sub(chunk.len() as u64);
+    }
+}
+
+/// Begins the line that says when it and those behind it were printed.
+pub const STAMP: &str = "@stamp ";
+
+/// So many bytes a second, for so many seconds: a hundred times a second a stamp and lines of 100
+/// bytes behind it.
+fn pace(bytes: u64, seconds: u64) {
+    let line =
+        format!("{:<99}\n", "Installing: package-1.0 from repository main of the distribution");
+    let lines = line.repeat(usize::try_from(bytes / 100 / line.len() as u64).unwrap());
+    let mut out = std::io::stdout().lock();
+    // Time for the watchers to be there.
+    std::thread::sleep(Duration::from_secs(3));
+    let begun = std::time::Instant::now();
+    for tick in 0..seconds * 100 {
+        let due = Duration::from_millis(tick * 10);
+        std::thread::sleep(due.saturating_sub(begun.elapsed()));
+        out.write_all(format!("{STAMP}{}\n{lines}", now_ns()).as_bytes()).unwrap();
+        out.flush().unwrap();
     }
 }

@@ -1,7 +1,13 @@
 //! The last lines of a log as evidence: which there are, where they stand, which look like errors.
 
 use super::pipeline::{OWN, Pipeline};
-use crate::{domain::JobId, files::DataDir};
+use crate::{
+    domain::{
+        JobId,
+        log_line::{is_error, lower},
+    },
+    files::DataDir,
+};
 
 /// Lines given to a runner to explain a failure.
 const LINES: usize = 200;
@@ -46,9 +52,6 @@ fn log_end(data: &DataDir, job: JobId) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-/// Words with which tools begin, or mark, what they give up for.
-const BEGINS: [&str; 6] = ["error", "e: ", "fatal", "traceback", "[error", "panic"];
-const MARKS: [&str; 2] = ["error:", "fatal:"];
 /// Words that also stand in lines nobody has to act on.
 const HINTS: [&str; 11] = [
     "cannot ",
@@ -63,16 +66,6 @@ const HINTS: [&str; 11] = [
     "no space left",
     "refused",
 ];
-
-fn lower(line: &str) -> String {
-    line.trim_start().chars().take(QUOTED).flat_map(char::to_lowercase).collect()
-}
-
-/// Whether a line is marked as an error by whoever printed it.
-pub(super) fn is_error(line: &str) -> bool {
-    let line = lower(line);
-    BEGINS.iter().any(|word| line.starts_with(word)) || MARKS.iter().any(|m| line.contains(m))
-}
 
 fn hints_at_error(line: &str) -> bool {
     let line = lower(line);

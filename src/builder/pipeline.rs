@@ -6,11 +6,9 @@
 mod tail;
 
 use self::tail::{Cut, Tail};
-use super::{
-    clock, lines::is_error, mask::Masker, outbox::Outbox, planner::Observing, protocol::Event,
-};
+use super::{clock, mask::Masker, outbox::Outbox, planner::Observing, protocol::Event};
 use crate::{
-    domain::Complaints,
+    domain::{Complaints, log_line::is_error},
     files::{FilesError, LogWriter},
     plugin::api,
 };

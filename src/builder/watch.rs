@@ -11,6 +11,7 @@ use super::{
 use crate::files::Dir;
 use rustix::{
     event::{PollFd, PollFlags, Timespec, poll},
+    io::ioctl_fionread,
     process::Signal,
 };
 use std::{
@@ -104,6 +105,8 @@ struct Run {
     started: Instant,
     ladder: Option<Ladder>,
     ended: Option<Instant>,
+    /// Bytes that had been printed when it ended and are not read yet.
+    owed: u64,
     /// Only a step that tidies up after the build was ended.
     tidying: bool,
 }
@@ -198,6 +201,7 @@ impl<'a> Watch<'a> {
             started: now,
             ladder: None,
             ended: None,
+            owed: 0,
             tidying,
         };
         loop {
@@ -229,7 +233,8 @@ impl<'a> Watch<'a> {
         let now = Instant::now();
         if let Some(ended) = run.ended {
             let behind = self.pipeline.outbox.is_behind();
-            return run.output.is_none() || (!behind && now.duration_since(ended) >= DRAIN);
+            let late = now.duration_since(ended) >= DRAIN;
+            return run.output.is_none() || (!behind && run.owed == 0 && late);
         }
         if self.why.is_none() {
             self.why = self.reason(now, run.heard);
@@ -337,6 +342,7 @@ impl<'a> Watch<'a> {
             Ok(0) => run.output = None,
             Ok(read) => {
                 run.heard = Instant::now();
+                run.owed = run.owed.saturating_sub(read as u64);
                 let piece = self.buffer.get(..read).unwrap_or_default();
                 self.complaints.look(piece, self.root);
                 self.pipeline.output(piece);
@@ -347,9 +353,11 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// What the pipe still holds when the tool has ended.
+    /// What the pipe still holds when the tool has ended: all of it is read, however long this box
+    /// takes for it.
     fn last_words(&mut self, run: &mut Run) {
         run.tool.hear();
+        run.owed = run.output.as_ref().and_then(|pipe| ioctl_fionread(pipe).ok()).unwrap_or(0);
         if !self.pipeline.outbox.is_behind() {
             self.read(run);
         }

@@ -9,6 +9,7 @@ pub mod bounds;
 pub mod hold;
 pub mod ids;
 pub mod job;
+pub mod log_line;
 pub mod names;
 pub mod permission;
 pub mod queue;

@@ -286,6 +286,9 @@ mod tests {
         assert_eq!(index.line(0).unwrap(), None);
         assert_eq!((index.line_at(3).unwrap(), index.line_at(4).unwrap()), (1, 2));
         assert_eq!(index.line_at(12).unwrap(), 3);
+        assert_eq!(index.times(1, 3).unwrap(), [(1, 1_000), (3, 2_000)]);
+        assert_eq!(index.times(2, 2).unwrap(), [(2, 1_000)]);
+        assert_eq!(index.times(0, 9).unwrap(), []);
     }
 
     #[test]
@@ -354,6 +357,13 @@ mod tests {
                     let number = n as u64 + 1;
                     prop_assert_eq!(index.line(number).unwrap(), Some((*offset, *ms)));
                     prop_assert_eq!(index.line_at(*offset).unwrap(), number);
+                    // Each line has the time of the last change before it.
+                    let times = index.times(number, number + 40).unwrap();
+                    for (line, (_, ms)) in (number..=number + 40).zip(lines.iter().skip(n)) {
+                        let told = times.iter().rev().find(|(from, _)| *from <= line);
+                        prop_assert_eq!(told.map(|(_, ms)| ms), Some(ms), "line {}", line);
+                    }
+                    prop_assert!(times.is_sorted_by(|a, b| a.0 < b.0 && a.1 != b.1));
                 }
             }
         }

@@ -90,15 +90,44 @@ impl LogIndex {
         find().map_err(failed("find a line of", &self.path))
     }
 
-    /// The last entry that fulfils `fits`, which holds for a beginning of the entries.
+    /// When lines `from` to `to` were printed: a line and Unix milliseconds wherever the time is
+    /// another than that of the line before. The first one is that of line `from`. Takes time and
+    /// space in proportion to the lines asked for.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn times(&self, from: u64, to: u64) -> Result<Vec<(u64, i64)>, FilesError> {
+        let find = || -> io::Result<Vec<(u64, i64)>> {
+            let Some((number, entry)) = self.last_place_where(|e| e.line <= from)? else {
+                return Ok(Vec::new());
+            };
+            let mut times = vec![(from, entry.ms)];
+            for number in number + 1.. {
+                let next = Entry::read(&self.index, number)?;
+                let Some(next) = next.filter(|next| next.line <= to) else { break };
+                if times.last().is_none_or(|(_, ms)| *ms != next.ms) {
+                    times.push((next.line, next.ms));
+                }
+            }
+            Ok(times)
+        };
+        find().map_err(failed("find the times of", &self.path))
+    }
+
     fn last_entry_where(&self, fits: impl Fn(&Entry) -> bool) -> io::Result<Option<Entry>> {
+        Ok(self.last_place_where(fits)?.map(|(_, entry)| entry))
+    }
+
+    /// The last entry that fulfils `fits`, which holds for a beginning of the entries, and its
+    /// number.
+    fn last_place_where(&self, fits: impl Fn(&Entry) -> bool) -> io::Result<Option<(u64, Entry)>> {
         let (mut low, mut high) = (0, self.index.metadata()?.len() / Entry::SIZE);
         let mut found = None;
         while low < high {
             let middle = low + (high - low) / 2;
             match Entry::read(&self.index, middle)?.filter(&fits) {
                 Some(entry) => {
-                    found = Some(entry);
+                    found = Some((middle, entry));
                     low = middle + 1;
                 }
                 None => high = middle,

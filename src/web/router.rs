@@ -8,7 +8,7 @@ use super::{
     body::Body,
     disk, download,
     error::WebError,
-    health, job, keeping, login, queue,
+    health, job, keeping, log, login, queue,
     reply::{Reply, Response},
     schedules, setup, start, stream, submit,
     table::{self, Answers, Params, ROWS, Row},
@@ -72,6 +72,7 @@ fn groups(app: &App) -> Vec<Screens> {
     vec![
         queue::routes(app),
         job::routes(app),
+        log::routes(app),
         start::routes(app),
         stream::routes(app),
         download::routes(app),

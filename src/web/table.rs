@@ -215,6 +215,7 @@ static PLAIN: &[Row] = &[
     row("job.events", GET, "/jobs/{job}/events", VIEW, NOTHING, Stream),
     row("job.log", GET, "/jobs/{job}/log", VIEW, NOTHING, Page),
     row("job.log.text", GET, "/jobs/{job}/log.txt", VIEW, NOTHING, File),
+    row("job.log.gzip", GET, "/jobs/{job}/log.gz", VIEW, NOTHING, File),
     row("job.files", GET, "/jobs/{job}/files", VIEW, NOTHING, Page),
     row("job.file", GET, "/jobs/{job}/files/{name}", VIEW, NOTHING, File),
     row("job.image", GET, "/jobs/{job}/image", VIEW, NOTHING, File),

@@ -48,6 +48,27 @@ fn what_is_printed_slowly_is_seen_while_it_is_printed() {
 }
 
 #[test]
+fn what_was_printed_before_the_end_is_in_the_log_however_late_it_is_read() {
+    // More pieces than may be on their way, then as much as the pipe holds.
+    let script = "for n in $(seq 60); do echo $n; sleep 0.02; done; \
+                  yes 0123456789 | head -c 900000; echo the last words; echo > ../output/i";
+    let bench = bench(false, plan(script));
+    let build = bench.start(1);
+    let image = bench.path("build/00000001/output/i");
+    let mut ended = None;
+    // Longer than strays are listened to.
+    while ended.is_none_or(|ended: Instant| ended.elapsed() < Duration::from_millis(800)) {
+        if ended.is_none() && image.exists() {
+            ended = Some(Instant::now());
+        }
+        std::thread::park_timeout(Duration::from_millis(5));
+    }
+    let told = bench.follow(build, |_, _| {});
+    told.assert_done();
+    assert!(told.log.contains("the last words\n"), "{} bytes", told.log.len());
+}
+
+#[test]
 fn fifty_megabytes_pass_without_staying_in_memory() {
     let script = "i=0; line=$(printf '%0100d' 7); yes $line | head -c 52428800; echo > ../output/i";
     let bench = bench(false, plan(script));

@@ -124,13 +124,13 @@ async fn answer(running: &Running, ask: Ask) -> (u16, Vec<Option<String>>, Vec<u
     (head.status, headers, body)
 }
 
-/// The lines of a log on a page; the rest has times in it.
+/// What a page shows of a log; around it are times, and how much it takes compressed.
 fn shown(page: &[u8]) -> &[u8] {
     let find = |what: &[u8], from: usize| {
         page[from..].windows(what.len()).position(|w| w == what).map(|at| from + at)
     };
-    let begin = find(b"data-lines", 0).expect("lines on the page");
-    &page[begin..find(b"</pre>", begin).or(find(b"</ol>", begin)).expect("their end")]
+    let begin = find(b"data-bar", 0).expect("a log on the page");
+    &page[begin..find(b"</section>", begin).expect("its end")]
 }
 
 fn with(path: &str, person: &Person, name: &str, value: &str) -> Ask {
@@ -162,7 +162,23 @@ async fn every_answer_is_the_same_before_and_after_compression() {
     for range in ["0-0", "0-", "262143-262145", "100000-699999", "-1", "-300000", "99999999-"] {
         asks.push(with(raw, &ann, "Range", &format!("bytes={range}")));
     }
-    let pages = ["from=1", "from=7777", "from=15999", "line=1", "line=9000", "line=99999"];
+    let pages = [
+        "",
+        "from=1",
+        "from=7777",
+        "from=15999",
+        "before=7777",
+        "before=1",
+        "before=99999",
+        "line=1",
+        "line=9000",
+        "line=99999",
+        "q=part",
+        "q=PART&case=1",
+        "q=unpacking&after=9000",
+        "q=+9%5B&line=9000",
+        "q=3f&line=9000",
+    ];
     let mut before = Vec::new();
     for ask in &asks {
         before.push(answer(&running, ask.clone()).await);
@@ -269,5 +285,108 @@ async fn a_damaged_log_shows_what_can_be_read_and_says_what_cannot() {
     let events = Ask::get("/jobs/1/events?from=0", &ann);
     let events = String::from_utf8(running.bytes(events).await.1).unwrap();
     assert!(events.contains(said) && events.ends_with("event: end\ndata: \n\n"), "{events}");
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_search_says_what_there_is_and_what_it_cannot_look_for() {
+    let text = lines();
+    let (running, ann) = with_log(&text).await;
+    let ask = |query: &str| Ask::get(&format!("/jobs/1/log?{query}"), &ann);
+    for compressed in [false, true] {
+        if compressed {
+            compress(&running).await;
+        }
+        let list = running.ask(ask("q=UNPACKING+%3Cpart%3E")).await.body;
+        assert!(
+            list.contains(
+                "16\u{202f}000 lines contain “UNPACKING &lt;part&gt;”; below are 1 to 100."
+            )
+        );
+        assert!(list.contains("16\u{202f}000 lines · "), "{list}");
+        assert_eq!(list.matches("<mark>unpacking &lt;part&gt;</mark>").count(), 100);
+        assert!(
+            list.contains("href=\"/jobs/1/log?q=UNPACKING%20%3Cpart%3E&amp;after=100\""),
+            "{list}"
+        );
+        let exact = running.ask(ask("q=UNPACKING&case=1")).await.body;
+        assert!(exact.contains("0 lines contain “UNPACKING”."), "{exact}");
+        // Line 9,000 holds the number before it.
+        let one = running.ask(ask("q=8999+unpacking&line=9000")).await.body;
+        assert!(one.contains("1 line contains “8999 unpacking”; this is number 1."), "{one}");
+        assert!(one.contains("id=\"L9000\" class=\"line mark\""));
+    }
+    for (query, sentence) in [
+        ("q=", "Type the text to search for."),
+        (&*format!("q={}", "x".repeat(201)), "The text has 201 characters"),
+        ("q=a%0Ab", "more than one line"),
+    ] {
+        let refused = running.ask(ask(query)).await;
+        assert_eq!(refused.status, 400, "{query}");
+        assert!(refused.body.contains(sentence), "{}", refused.body);
+    }
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_error_is_an_address() {
+    let (running, ann) = with_log(b"fine\n\x1b[31merror: no\nerror: again\n").await;
+    let found = running.get("/jobs/1/log?error=first", &ann).await;
+    assert_eq!((found.status, found.location()), (303, "/jobs/1/log?line=2#L2"));
+    running.end().await;
+    let (running, ann) = with_log(b"fine\n0 errors\n").await;
+    let none = running.get("/jobs/1/log?error=first", &ann).await;
+    assert!(none.body.contains("No line is marked as an error."), "{}", none.body);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_compressed_log_can_be_taken_along_as_a_file() {
+    let text = lines();
+    let (running, ann) = with_log(&text).await;
+    let early = running.get("/jobs/1/log.gz", &ann).await;
+    assert_eq!(early.status, 404);
+    assert!(early.body.contains("is not compressed") && early.body.contains("/jobs/1/log.txt"));
+    assert!(!running.get("/jobs/1/log", &ann).await.body.contains("log.gz"));
+    compress(&running).await;
+    let (head, body) = running.bytes(Ask::get("/jobs/1/log.gz", &ann)).await;
+    assert_eq!((head.status, head.header("content-encoding")), (200, None));
+    assert_eq!(head.header("content-type"), Some("application/gzip"));
+    assert!(head.header("content-disposition").unwrap().contains("job-1.log.gz"));
+    let mut unpacked = Vec::new();
+    GzDecoder::new(body.as_slice()).read_to_end(&mut unpacked).unwrap();
+    assert!(unpacked == text);
+    for range in ["0-9", "1000-70000", "-20"] {
+        let part = with("/jobs/1/log.gz", &ann, "Range", &format!("bytes={range}"));
+        let (head, part) = running.bytes(part).await;
+        assert_eq!(head.status, 206);
+        assert!(body.windows(part.len()).any(|window| window == part), "{range}");
+    }
+    let page = running.get("/jobs/1/log", &ann).await.body;
+    assert!(
+        page.contains("href=\"/jobs/1/log.gz\"") && page.contains(&grouped(body.len())),
+        "{page}"
+    );
+    running.end().await;
+}
+
+fn grouped(number: usize) -> String {
+    let digits = number.to_string();
+    let (thousands, rest) = digits.split_at(digits.len() - 3);
+    format!("title=\"{thousands}\u{202f}{rest} bytes\"")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_tell_when_each_line_was_printed() {
+    let (running, ann) = with_log(b"one\n").await;
+    // What is appended later has another time.
+    let app = running.appliance.app();
+    app.data().append_log(JOB).unwrap().append(b"two <\n\nfour\n", 2_000).unwrap();
+    let (_, events) = running.bytes(Ask::get("/jobs/1/events", &ann)).await;
+    let events = String::from_utf8(events).unwrap();
+    let log = "event: log\nid: 16\ndata: 1 1:1000 2:2000\ndata: one\ndata: two &lt;\ndata: \ndata: four\n\n";
+    assert!(events.contains(log), "{events}");
+    let page = running.get("/jobs/1/log", &ann).await.body;
+    assert!(page.contains("id=\"L4\" class=\"line\" data-t=\"00:00:02.000\""), "{page}");
     running.end().await;
 }

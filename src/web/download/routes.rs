@@ -9,7 +9,9 @@ use crate::{
     app::{App, AppError, LogFile},
     domain::Timestamp,
     web::{
-        Reply, Screens, Visit, WebError, reply,
+        Reply, Screens, Visit, WebError,
+        error::WayOut,
+        reply,
         stream::{self, follow::Follow, parse_offset},
     },
 };
@@ -25,6 +27,7 @@ const BINARY: &str = "application/octet-stream";
 pub fn routes(app: &App) -> Screens {
     Screens::new(app)
         .on("job.log.text", log)
+        .on("job.log.gzip", packed_log)
         .on("job.file", file)
         .on("job.image", image)
         .on("job.definition.text", definition)
@@ -133,6 +136,38 @@ pub async fn log(visit: Visit) -> Reply {
     let etag = state.ended.then(|| format!("\"log-{id}-{}{form}\"", state.len));
     let version = Version { etag, modified: None };
     send(&visit, Offer { source, len, mime: TEXT, version, name: None, sha256: None, coding })
+}
+
+/// The log as a gzip file.
+///
+/// # Errors
+/// There is no such job, or its log is not compressed.
+async fn packed_log(visit: Visit) -> Reply {
+    let id = visit.job_id()?;
+    let view = visit.app.log(visit.actor()?, id)?;
+    if view.file.is_none()
+        && visit.app.job(visit.actor()?, id, visit.now)?.kept.shelf.logs_gone.is_some()
+    {
+        return Err(AppError::gone(id).into());
+    }
+    let packed = view.file.and_then(|log| Some((log.gzip_len()?, log)));
+    let Some((len, log)) = packed else {
+        let message = format!("the log of job {id} is not compressed: take it as it was printed");
+        let way_out = WayOut::new("The log as it was printed", format!("/jobs/{id}/log.txt"));
+        let error = WebError::new(StatusCode::NOT_FOUND, "Not compressed", message);
+        return Err(error.way_out(way_out));
+    };
+    let version = Version { etag: Some(format!("\"log-{id}-{len}-file\"")), modified: None };
+    let offer = Offer {
+        source: Source::File(Reader::Gzip(log)),
+        len,
+        mime: "application/gzip",
+        version,
+        name: Some(format!("job-{id}.log.gz")),
+        sha256: None,
+        coding: Coding::Only,
+    };
+    send(&visit, offer)
 }
 
 /// Whether the whole log may go out packed.

@@ -107,11 +107,13 @@ pub(super) struct About<'a> {
     pub(super) aside: Option<Markup>,
     /// A class of `main`, for pages with a shape of their own.
     pub(super) shape: &'static str,
+    /// A log is shown, which has a script and a style of its own.
+    pub(super) log: bool,
 }
 
 impl<'a> About<'a> {
     pub(super) fn new(title: &'a str, tab: Tab) -> Self {
-        Self { title, tab, crumbs: &[], heading: None, aside: None, shape: "" }
+        Self { title, tab, crumbs: &[], heading: None, aside: None, shape: "", log: false }
     }
 }
 
@@ -121,7 +123,7 @@ pub(super) fn page(f: &Frame, about: About, body: Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" data-theme=[theme] {
-            (head(f, about.title))
+            (head(f, &about))
             body {
                 a class="skip" href="#main" { "Skip to the content" }
                 (header(f, about.tab))
@@ -145,15 +147,19 @@ pub(super) fn page(f: &Frame, about: About, body: Markup) -> Markup {
     }
 }
 
-fn head(f: &Frame, title: &str) -> Markup {
+fn head(f: &Frame, about: &About) -> Markup {
     html! {
         head {
             meta charset="utf-8";
             meta name="viewport" content="width=device-width, initial-scale=1";
-            title { (title) " · " (f.site) }
+            title { (about.title) " · " (f.site) }
             link rel="icon" type="image/svg+xml" href=(assets::url("favicon.svg"));
             link rel="stylesheet" href=(assets::url("style.css"));
             script src=(assets::url("app.js")) defer {}
+            @if about.log {
+                link rel="stylesheet" href=(assets::url("log.css"));
+                script src=(assets::url("log.js")) defer {}
+            }
         }
     }
 }

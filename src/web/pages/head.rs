@@ -78,7 +78,7 @@ fn complaints(v: &JobView) -> Markup {
 /// A link to a line of the log.
 fn log_line(job: &Job, line: u64) -> Markup {
     html! {
-        a href={ "/jobs/" (job.id) "/log?line=" (line) "#L" (line) } data-line=(line) {
+        a href={ "/jobs/" (job.id) "/log?line=" (line) "#L" (line) } data-jump {
             "log line " (line)
         }
     }
@@ -90,21 +90,21 @@ fn held(v: &JobView) -> Option<&crate::domain::Hold> {
 
 fn explanation(job: &Job, failure: &Failure) -> Markup {
     html! {
-        div class="note bad" {
-            (icon("alert"))
-            div {
-                p { strong { (said(&failure.message)) } }
-                @if let Some(suggestion) = &failure.suggestion { p { (said(suggestion)) } }
-                p class="meta" {
-                    "Cause: " (cause_text(failure))
-                    @if let Some(line) = failure.line {
-                        " · "
-                        (log_line(job, line))
+            div class="note bad" {
+                (icon("alert"))
+                div {
+                    p { strong { (said(&failure.message)) } }
+                    @if let Some(suggestion) = &failure.suggestion { p { (said(suggestion)) } }
+                    p class="meta" {
+                        "Cause: " (cause_text(failure))
+                        @if let Some(line) = failure.line {
+                            " · "
+    (log_line(job, line))
+                        }
                     }
                 }
             }
         }
-    }
 }
 
 fn cause_text(failure: &Failure) -> String {

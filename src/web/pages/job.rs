@@ -7,29 +7,11 @@ use super::{
     head::{fact, job_head},
     human,
     keeping::{self, gone_note, sees_receipts},
-    log::tools,
+    log::{self, LogPage},
     logline::{plain, said},
 };
-use crate::{
-    app::JobView,
-    domain::{Job, JobState},
-};
+use crate::{app::JobView, domain::Job};
 use maud::{Markup, html};
-
-/// The end of a log, rendered.
-#[derive(Clone, Debug)]
-pub struct LogTail {
-    /// Lines from [`render_lines`](super::logline::render_lines).
-    pub html: Markup,
-    /// Number of the first of them, from 1.
-    pub from_line: u64,
-    /// Byte offset behind them: the live log goes on there (`/jobs/N/events?from=OFFSET`).
-    pub next_offset: u64,
-    /// Lines of the whole log.
-    pub lines: u64,
-    /// Nothing will be appended any more.
-    pub ended: bool,
-}
 
 /// What the job page shows besides the job.
 #[derive(Clone, Debug)]
@@ -37,14 +19,14 @@ pub struct JobPage<'a> {
     /// The definition, if it can be shown as text.
     pub definition: Option<&'a str>,
     /// The end of the log.
-    pub tail: &'a LogTail,
+    pub tail: &'a LogPage,
 }
 
 /// Lines of a definition that the job page shows; the rest has a page of its own.
 const DEFINITION_LINES: usize = 400;
 
 /// The page of one job. Scripts read `/jobs/N/events?from=OFFSET`: `log` (rendered lines, id =
-/// byte offset behind them), `head` ([`job_head`]) and `end`.
+/// byte offset behind them, numbers and times to be made from the first line), `head` ([`job_head`]) and `end`.
 pub fn job(f: &Frame, v: &JobView, p: &JobPage) -> Markup {
     let job = &v.job;
     let title = format!("Job {} · {}", job.id, job.name);
@@ -58,6 +40,7 @@ pub fn job(f: &Frame, v: &JobView, p: &JobPage) -> Markup {
         }
     });
     about.aside = Some(aside(v));
+    about.log = v.kept.shelf.logs_gone.is_none();
     let live = !job.state.kind().is_final();
     page(
         f,
@@ -81,44 +64,12 @@ pub(super) fn crumbs_to(job: &Job) -> [Crumb; 2] {
     ]
 }
 
-fn log_panel(f: &Frame, v: &JobView, tail: &LogTail) -> Markup {
-    let job = &v.job;
-    if let Some(gone) = &v.kept.shelf.logs_gone {
-        return html! {
+fn log_panel(f: &Frame, v: &JobView, tail: &LogPage) -> Markup {
+    match &v.kept.shelf.logs_gone {
+        Some(gone) => html! {
             section { h2 { "Log" } (gone_note("Log and definition", gone, sees_receipts(f))) }
-        };
-    }
-    let events =
-        (!tail.ended).then(|| format!("/jobs/{}/events?from={}", job.id, tail.next_offset));
-    html! {
-        section class="panel log" aria-labelledby="log-title" data-log=[events] {
-            header {
-                h2 id="log-title" { "Log" }
-                (tools(job, !tail.ended))
-            }
-            @if tail.from_line > 1 {
-                p class="cut" {
-                    "The last lines of " (human::grouped(tail.lines)) ". "
-                    a href={ "/jobs/" (job.id) "/log" } { "The whole log" }
-                }
-            }
-            p class="cut" data-cut hidden {
-                "Earlier lines are not kept on this page. "
-                a href={ "/jobs/" (job.id) "/log" } { "The whole log" }
-            }
-            pre class="lines" tabindex="0" role="region" aria-label="Log lines" data-lines { (tail.html) }
-            @if tail.lines == 0 { p class="empty" data-empty { (no_lines(&job.state)) } }
-        }
-    }
-}
-
-fn no_lines(state: &JobState) -> &'static str {
-    match state {
-        JobState::Queued => "The log begins when the job builds.",
-        JobState::Building { .. } => "Nothing was printed yet.",
-        JobState::Done { .. } | JobState::Failed { .. } | JobState::Cancelled { .. } => {
-            "Nothing was printed."
-        }
+        },
+        None => log::panel(v, tail, "", Some("Log")),
     }
 }
 

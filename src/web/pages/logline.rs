@@ -8,34 +8,90 @@ use anstyle_parse::{Params, Parser, Perform};
 use pen::Pen;
 use std::{fmt::Write as _, mem};
 
-/// Renders lines of a log. `first_line` is the number of the first one, from 1. The last line may
-/// be incomplete. Every line starts with colours reset and is one element that is closed again:
-/// `<span id="L12" class="line"><a href="#L12">12</a>text</span>`. Takes time and space
-/// in proportion to the bytes.
-pub fn render_lines(bytes: &[u8], first_line: u64) -> String {
-    render_marked(bytes, first_line, None)
+/// How lines of a log are shown.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rows<'a> {
+    /// Number of the first one, from 1.
+    pub first: u64,
+    /// The line that is stressed.
+    pub mark: Option<u64>,
+    /// Line numbers and Unix milliseconds, in order: from each of these lines on, lines were
+    /// printed at that time.
+    pub times: &'a [(u64, i64)],
 }
 
-/// As [`render_lines`], with the line `mark` stressed.
-pub fn render_marked(bytes: &[u8], first_line: u64, mark: Option<u64>) -> String {
+/// Renders lines of a log; the last one may be incomplete. Every line starts with colours reset
+/// and is one element that is closed again:
+/// `<span id="L12" class="line" data-t="18:40:12.345"><a href="#L12">12</a>text</span>`. Takes
+/// time and space in proportion to the bytes.
+pub fn render_rows(bytes: &[u8], rows: Rows) -> String {
     let mut out = String::with_capacity(bytes.len().saturating_mul(2));
-    if bytes.is_empty() {
-        return out;
-    }
-    let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
-    let mut number = first_line;
-    for line in body.split(|byte| *byte == b'\n') {
-        let class = if mark == Some(number) { "line mark" } else { "line" };
+    let mut times = rows.times.iter().peekable();
+    let mut time = String::new();
+    let mut number = rows.first;
+    for line in lines(bytes) {
+        while let Some((_, ms)) = times.next_if(|(from, _)| *from <= number) {
+            time = format!(" data-t=\"{}\"", time_of_day(*ms));
+        }
+        let class = if rows.mark == Some(number) { "line mark" } else { "line" };
         // Writing to a String cannot fail.
         let _ = write!(
             out,
-            "<span id=\"L{number}\" class=\"{class}\"><a href=\"#L{number}\">{number}</a>"
+            "<span id=\"L{number}\" class=\"{class}\"{time}><a href=\"#L{number}\">{number}</a>"
         );
         out = Writer::new(out).line(&String::from_utf8_lossy(shown_part(line)));
         out.push_str("\n</span>");
         number = number.saturating_add(1);
     }
     out
+}
+
+/// The same lines without what can be made again from their numbers and times: what is in each,
+/// and a line end. Nothing in a line makes another line end.
+pub fn render_bare(bytes: &[u8]) -> String {
+    let mut out = String::with_capacity(bytes.len().saturating_mul(5) / 4);
+    for line in lines(bytes) {
+        out = Writer::new(out).line(&String::from_utf8_lossy(shown_part(line)));
+        out.push('\n');
+    }
+    out
+}
+
+fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let body = bytes.strip_suffix(b"\n").unwrap_or(bytes);
+    let some = (!bytes.is_empty()).then(|| body.split(|byte| *byte == b'\n'));
+    some.into_iter().flatten()
+}
+
+/// Unix milliseconds as the time of a day, UTC.
+fn time_of_day(ms: i64) -> String {
+    let ms = ms.rem_euclid(24 * 60 * 60 * 1000);
+    let (s, ms) = (ms / 1000, ms % 1000);
+    format!("{:02}:{:02}:{:02}.{ms:03}", s / 3600, s / 60 % 60, s % 60)
+}
+
+/// Appends to `out` what [`render_rows`] shows of one line, as bytes without their looks: what a
+/// search for text looks at.
+pub fn visible(line: &[u8], out: &mut Vec<u8>) {
+    /// Keeps the characters.
+    struct Plain<'a>(&'a mut Vec<u8>);
+    impl Perform for Plain<'_> {
+        fn print(&mut self, c: char) {
+            self.0.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+
+        fn execute(&mut self, byte: u8) {
+            self.0.push(byte);
+        }
+    }
+    let line = shown_part(line);
+    if !line.contains(&0x1b) {
+        return out.extend_from_slice(line);
+    }
+    let mut parser = Parser::<anstyle_parse::DefaultCharAccumulator>::new();
+    for byte in String::from_utf8_lossy(line).bytes() {
+        parser.advance(&mut Plain(out), byte);
+    }
 }
 
 /// A text that is not ours as HTML: as in a log, without colours.

@@ -6,12 +6,13 @@
 //! watches it, and never take more than [`KEPT`] bytes.
 
 use super::sse;
-use crate::app::LogFile;
+use crate::app::{LogFile, LogIndex};
 use bytes::Bytes;
 use std::{
     collections::{HashMap, VecDeque},
+    fmt::Write as _,
     io,
-    sync::{Arc, LazyLock, Mutex, PoisonError, Weak},
+    sync::{Arc, LazyLock, Mutex, OnceLock, PoisonError, Weak},
 };
 
 /// Most bytes of rendered pieces kept per watched log.
@@ -35,9 +36,12 @@ struct Kept {
     bytes: usize,
 }
 
-/// The pieces of one log.
+/// The pieces of one log, and its index.
 #[derive(Debug, Default)]
-pub struct Blocks(Mutex<Kept>);
+pub struct Blocks {
+    kept: Mutex<Kept>,
+    index: OnceLock<Option<LogIndex>>,
+}
 
 /// By device and inode.
 type Watched = HashMap<(u64, u64), Weak<Blocks>>;
@@ -65,22 +69,38 @@ impl Blocks {
 
     /// The piece that begins at `start`, if somebody rendered it.
     pub fn get(&self, start: u64) -> Option<Block> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).by_start.get(&start).cloned()
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).by_start.get(&start).cloned()
     }
 
-    /// Renders `lines`, which begin at byte `start` with line `number`, and keeps the piece.
-    pub fn render(&self, start: u64, number: u64, lines: &[u8]) -> Block {
+    /// The index of the log, which `find` finds for whoever asks first.
+    pub fn index(&self, find: impl FnOnce() -> Option<LogIndex>) -> Option<&LogIndex> {
+        self.index.get_or_init(find).as_ref()
+    }
+
+    /// Renders `lines`, which begin at byte `start` with line `number` and were printed at `times`
+    /// (see [`LogIndex::times`]), and keeps the piece.
+    ///
+    /// The first line of the event is `number`, then `line:time` for each of `times`; each
+    /// further one is what is in a line of the log. What can be made again from that is left out:
+    /// two hundred watchers would get it two hundred times.
+    pub fn render(&self, start: u64, number: u64, lines: &[u8], times: &[(u64, i64)]) -> Block {
         let end = start.saturating_add(lines.len() as u64);
-        let feeds = lines.iter().filter(|b| **b == b'\n').count() as u64;
-        let html = crate::web::pages::logline::render_lines(lines, number);
-        let event = sse::event("log", Some(end), &html);
+        let feeds = memchr::memchr_iter(b'\n', lines).count() as u64;
+        let mut text = number.to_string();
+        for (line, ms) in times {
+            // Writing to a String cannot fail.
+            let _ = write!(text, " {line}:{ms}");
+        }
+        text.push('\n');
+        text.push_str(&crate::web::pages::logline::render_bare(lines));
+        let event = sse::event("log", Some(end), &text);
         let block = Block { end, next_line: number + feeds, event };
         self.keep(start, block.clone());
         block
     }
 
     fn keep(&self, start: u64, block: Block) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.bytes += block.event.len();
         kept.order.push_back(start);
         if let Some(old) = kept.by_start.insert(start, block) {
@@ -128,8 +148,10 @@ mod tests {
         let log = || LogFile::from(tempfile::tempfile().unwrap());
         let (one, other) = (log(), log());
         let first = Blocks::of(&one).unwrap();
-        let block = first.render(0, 1, b"a\nb\n");
-        assert_eq!((block.end, block.next_line), (4, 3));
+        let block = first.render(0, 1, b"a\nb\n\n", &[(1, 70), (3, 80)]);
+        assert_eq!((block.end, block.next_line), (5, 4));
+        let event = "event: log\nid: 5\ndata: 1 1:70 3:80\ndata: a\ndata: b\ndata: \n\n";
+        assert_eq!(block.event, event);
         assert_eq!(Blocks::of(&one).unwrap().get(0), Some(block));
         assert_eq!(Blocks::of(&other).unwrap().get(0), None);
         drop(first);
@@ -143,7 +165,7 @@ mod tests {
         for start in 0..100 {
             blocks.keep(start, Block { end: start + 1, next_line: 1, event: event.clone() });
         }
-        assert!(blocks.0.lock().unwrap().bytes <= KEPT);
+        assert!(blocks.kept.lock().unwrap().bytes <= KEPT);
         assert!(blocks.get(99).is_some() && blocks.get(0).is_none());
     }
 }

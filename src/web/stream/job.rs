@@ -18,8 +18,6 @@ use tokio::{
     time::Instant,
 };
 
-pub use super::log_events::FindLine;
-
 /// At most four heads a second.
 const HEAD_PAUSE: Duration = Duration::from_millis(250);
 

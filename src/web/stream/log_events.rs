@@ -6,21 +6,21 @@ use super::{
     follow::{CHUNK, Follow},
 };
 use crate::{
-    app::LogFile,
-    web::{lines::damaged, pages::logline, stream::sse},
+    app::{LogFile, LogIndex},
+    web::lines::damaged,
 };
 use bytes::Bytes;
 use std::{io, sync::Arc};
 
-/// Finds the number of the line that holds a byte; `None` if it cannot tell.
-pub type FindLine = Box<dyn FnOnce(u64) -> Option<u64> + Send>;
+/// Opens the index of the log; `None` if there is none.
+pub type FindIndex = Box<dyn FnOnce() -> Option<LogIndex> + Send>;
 
 /// A log on its way to one watcher.
 pub struct LogEvents {
     // Let go before the file in `log`: see `Blocks::of`.
     blocks: Option<Arc<Blocks>>,
     log: Follow,
-    index: Option<FindLine>,
+    index: Option<FindIndex>,
     /// Everything before it was sent.
     offset: u64,
     /// Everything before it was looked at: between the two lies an unfinished line.
@@ -34,8 +34,9 @@ impl LogEvents {
     ///
     /// # Errors
     /// When the log cannot be asked how long it is.
-    pub fn new(mut log: Follow, index: Option<FindLine>, offset: u64) -> io::Result<Self> {
+    pub fn new(mut log: Follow, index: FindIndex, offset: u64) -> io::Result<Self> {
         let offset = offset.min(log.state()?.len);
+        let index = Some(index);
         Ok(Self { blocks: None, log, index, offset, seen: offset, line: None })
     }
 
@@ -67,7 +68,7 @@ impl LogEvents {
             let whole = whole_lines(&bytes, bytes.len() >= CHUNK, last);
             match bytes.get(..whole).filter(|lines| !lines.is_empty()) {
                 None => self.seen = end,
-                Some(lines) => return self.render(lines).await.map(Some),
+                Some(lines) => return self.render(lines, state.ended).await.map(Some),
             }
         }
     }
@@ -76,16 +77,40 @@ impl LogEvents {
     /// for again and again.
     async fn give_up(&mut self, error: &io::Error, len: u64) -> io::Result<Bytes> {
         let line = damaged(error) + "\n";
-        let html = logline::render_lines(line.as_bytes(), self.line().await.unwrap_or(1));
-        (self.offset, self.seen) = (len, len);
-        Ok(sse::event("log", Some(len), &html))
+        let number = self.line().await.unwrap_or(1);
+        let mut block = Blocks::default().render(self.offset, number, line.as_bytes(), &[]);
+        block.end = len;
+        Ok(self.pass(block))
     }
 
-    async fn render(&mut self, lines: &[u8]) -> io::Result<Bytes> {
+    async fn render(&mut self, lines: &[u8], ended: bool) -> io::Result<Bytes> {
         let number = self.line().await?;
         let blocks = self.blocks()?.unwrap_or_default();
-        let block = blocks.render(self.offset, number, lines);
+        let times = self.times(&blocks, number, lines, ended).await;
+        let block = blocks.render(self.offset, number, lines, &times);
         Ok(self.pass(block))
+    }
+
+    /// When `lines` were printed; nothing if that cannot be known.
+    async fn times(
+        &mut self,
+        blocks: &Arc<Blocks>,
+        from: u64,
+        lines: &[u8],
+        ended: bool,
+    ) -> Vec<(u64, i64)> {
+        let (index, blocks) = (self.index.take(), Arc::clone(blocks));
+        let feeds = memchr::memchr_iter(b'\n', lines).count() as u64;
+        let to = (from + feeds).saturating_sub(u64::from(lines.ends_with(b"\n")));
+        let find = move || {
+            let index = blocks.index(|| index.and_then(|find| find()));
+            index.and_then(|index| index.times(from, to).ok()).unwrap_or_default()
+        };
+        match ended {
+            // Written a moment ago: the disk is not waited for.
+            false => find(),
+            true => tokio::task::spawn_blocking(find).await.unwrap_or_default(),
+        }
     }
 
     fn pass(&mut self, block: Block) -> Bytes {
@@ -106,12 +131,16 @@ impl LogEvents {
         if let Some(line) = self.line {
             return Ok(line);
         }
-        let (offset, index) = (self.offset, self.index.take());
+        let offset = self.offset;
         let Some(file) = self.log.file()?.filter(|_| offset > 0) else { return Ok(1) };
-        let find = move || match index.and_then(|find| find(offset)) {
-            Some(line) => Ok(line),
-            // Without an index the lines before it have to be counted.
-            None => count_lines(&file, offset).map(|lines| lines + 1),
+        let (index, blocks) = (self.index.take(), self.blocks()?.unwrap_or_default());
+        let find = move || {
+            let index = blocks.index(|| index.and_then(|find| find()));
+            match index.and_then(|index| index.line_at(offset).ok()) {
+                Some(line) => Ok(line),
+                // Without an index the lines before it have to be counted.
+                None => count_lines(&file, offset).map(|lines| lines + 1),
+            }
         };
         tokio::task::spawn_blocking(find).await.map_err(io::Error::other)?
     }
@@ -152,7 +181,7 @@ mod tests {
     }
 
     fn events(log: &Growing, from: u64) -> LogEvents {
-        LogEvents::new(log.follow(), None, from).unwrap()
+        LogEvents::new(log.follow(), Box::new(|| None), from).unwrap()
     }
 
     #[tokio::test]

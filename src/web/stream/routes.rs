@@ -2,7 +2,7 @@
 
 use super::{
     follow::Follow,
-    job::{FindLine, JobEvents},
+    job::JobEvents,
     log_events::LogEvents,
     pulse::{Pulse, Source},
     queue::QueueEvents,
@@ -26,9 +26,9 @@ async fn job_events(visit: Visit) -> Reply {
     // First listen, then look: a change in between is told twice rather than never.
     let changes = visit.app.changes();
     let mut view = visit.app.log(&actor, id)?;
-    let index = view.index.take();
-    let find: Option<FindLine> =
-        index.map(|index| Box::new(move |at| index.line_at(at).ok()) as FindLine);
+    let (index, app, viewer) = (view.index.take(), visit.app.clone(), actor.clone());
+    // While nothing was printed there is none yet.
+    let find = Box::new(move || index.or_else(|| app.log(&viewer, id).ok()?.index));
     let log = followed(&visit.app, &actor, id, view);
     let log = LogEvents::new(log, find, offset).map_err(|e| WebError::internal(&e))?;
     let pulse = Pulse::new(&visit);

@@ -1,6 +1,10 @@
 use super::*;
 use proptest::prelude::*;
 
+fn render_lines(bytes: &[u8], first: u64) -> String {
+    render_rows(bytes, Rows { first, ..Rows::default() })
+}
+
 /// The text of the only line of `html`, entities and elements taken away.
 fn text_of(html: &str) -> String {
     let (_, body) = html.split_once("</a>").unwrap();
@@ -105,7 +109,29 @@ fn bytes_that_are_no_text_are_replaced() {
 
 #[test]
 fn a_marked_line_is_stressed() {
-    assert!(render_marked(b"a\nb", 1, Some(2)).contains("id=\"L2\" class=\"line mark\""));
+    let rows = Rows { first: 1, mark: Some(2), times: &[] };
+    assert!(render_rows(b"a\nb", rows).contains("id=\"L2\" class=\"line mark\""));
+}
+
+#[test]
+fn every_line_says_when_it_was_printed() {
+    let times = [(7, 67_212_345), (9, 86_400_000 + 1)];
+    let html = render_rows(b"a\nb\nc\n", Rows { first: 7, mark: None, times: &times });
+    let told: Vec<_> = html.split("data-t=\"").skip(1).map(|rest| &rest[..12]).collect();
+    assert_eq!(told, ["18:40:12.345", "18:40:12.345", "00:00:00.001"]);
+    assert_eq!(time_of_day(-1), "23:59:59.999");
+}
+
+#[test]
+fn lines_without_their_numbers_are_the_same_lines() {
+    let text = b"a < b\n\n\x1b[31mred\x1b[0m\r\n10 %\r55 %\nend";
+    let bare = render_bare(text);
+    assert_eq!(bare, "a &lt; b\n\n<span class=\"f1\">red</span>\n55 %\nend\n");
+    let rows = render_lines(text, 3);
+    for (line, number) in bare.lines().zip(3..) {
+        assert!(rows.contains(&format!("\">{number}</a>{line}\n</span>")), "{number}");
+    }
+    assert_eq!(render_bare(b""), "");
 }
 
 #[test]
@@ -148,6 +174,26 @@ proptest! {
     #[test]
     fn hostile_text_gives_balanced_elements(text in "(\x1b|\\[|\\]|[0-9;:mK]|<|>|&|\"|\r|\n|\\PC){0,200}") {
         assert_balanced(&render_lines(text.as_bytes(), 1));
+    }
+
+    #[test]
+    fn no_line_without_its_number_becomes_two(text in "(\x1b|\\[|[0-9;m]|<|\r|\n|\u{85}|\u{2028}|\\PC){0,200}") {
+        let numbered = render_lines(text.as_bytes(), 1);
+        let bare = render_bare(text.as_bytes());
+        prop_assert_eq!(bare.matches('\n').count(), numbered.matches(" class=\"line\"").count());
+        prop_assert!(!bare.contains('\r'));
+    }
+
+    #[test]
+    fn what_a_search_looks_at_is_what_is_shown(line in proptest::collection::vec(pieces(), 0..20)) {
+        let raw: String = line.into_iter().map(|(raw, _)| raw).collect();
+        prop_assume!(!raw.is_empty());
+        let mut seen = Vec::new();
+        visible(raw.as_bytes(), &mut seen);
+        // Control characters are drawn in the page and searched as they are.
+        let shown = text_of(&render_lines(raw.as_bytes(), 1));
+        let seen = String::from_utf8(seen).unwrap();
+        prop_assert_eq!(seen.replace('\u{202e}', "U+202E").replace('\u{8}', "\u{2408}"), shown);
     }
 
     #[test]

@@ -27,12 +27,15 @@ fn bytes(name: &str) -> usize {
 fn style_and_script_are_small() {
     assert!(bytes("style.css") <= 24 * 1024, "style.css has {}", bytes("style.css"));
     assert!(bytes("app.js") <= 20 * 1024, "app.js has {}", bytes("app.js"));
+    // Only where a log is shown.
+    assert!(bytes("log.css") <= 4 * 1024, "log.css has {}", bytes("log.css"));
+    assert!(bytes("log.js") <= 8 * 1024, "log.js has {}", bytes("log.js"));
     assert!(bytes("icons.svg") <= 4 * 1024);
 }
 
 #[test]
 fn files_have_an_address_that_changes_with_them() {
-    for name in ["style.css", "app.js", "icons.svg", "favicon.svg"] {
+    for name in ["style.css", "app.js", "log.css", "log.js", "icons.svg", "favicon.svg"] {
         let asset = assets::get(name).unwrap();
         assert_eq!(assets::url(name), format!("/ui/{name}?v={}", &asset.hash[..12]));
     }

@@ -6,7 +6,7 @@ use super::{
     submitting::DEFINITION,
 };
 use crate::{app::*, domain::*};
-use maud::{Markup, PreEscaped};
+use maud::Markup;
 
 /// A page and what it is called.
 pub(super) type Page = (&'static str, Markup);
@@ -178,12 +178,9 @@ fn jobs(s: &Sample, f: &Frame) -> Vec<Page> {
                 &s.queued(),
                 &JobPage {
                     definition: Some(&definition),
-                    tail: &LogTail {
-                        html: PreEscaped(String::new()),
-                        from_line: 1,
-                        next_offset: 0,
-                        lines: 0,
-                        ended: false,
+                    tail: &LogPage {
+                        lines: LogLines { from_line: 1, live: Some(0), ..LogLines::default() },
+                        ask: LogAsk::Nothing,
                     },
                 },
             ),
@@ -234,6 +231,10 @@ fn files_and_logs(s: &Sample, f: &Frame) -> Vec<Page> {
         ),
         ("delete", delete_confirm(f, &s.done())),
         ("log", log(f, &failed, &s.log_page())),
+        ("log-found", log(f, &failed, &s.log_search(None))),
+        ("log-found-one", log(f, &failed, &s.log_search(Some(812)))),
+        ("log-refused", log(f, &failed, &s.log_refused())),
+        ("log-without-errors", log(f, &s.done(), &s.log_without_errors())),
         ("files", files(f, &s.done())),
         ("definition", super::super::definition(f, &failed, &definition, Some(3))),
     ]

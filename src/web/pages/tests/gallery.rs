@@ -19,7 +19,7 @@ fn the_gallery_can_be_written() {
     let Some(dir) = std::env::var_os("IMG_GALLERY") else { return };
     let dir = Path::new(&dir);
     fs::create_dir_all(dir.join("ui")).unwrap();
-    for name in ["style.css", "app.js", "icons.svg", "favicon.svg"] {
+    for name in ["style.css", "app.js", "log.css", "log.js", "icons.svg", "favicon.svg"] {
         fs::write(dir.join("ui").join(name), assets::get(name).unwrap().bytes).unwrap();
     }
     for theme in Theme::ALL {

@@ -1,12 +1,15 @@
 //! Data for pages. Every free text is `Sample::text`, so that one builder serves pages that are
 //! to look good and pages that are to be attacked.
 
-use super::super::*;
+use super::super::{
+    logline::{Rows, render_rows},
+    *,
+};
 use crate::{
     app::*,
     domain::{job::*, *},
+    web::find::{Found, Hit},
 };
-use maud::PreEscaped;
 use std::time::Duration;
 
 /// 2026-11-25 18:40:12 UTC.
@@ -233,23 +236,60 @@ impl Sample {
         QueueView { builder_away: Some(self.text(why)), ..QueueView::default() }
     }
 
-    pub(super) fn tail(&self, ended: bool) -> LogTail {
-        let log = self.text(LOG);
-        let html = PreEscaped(logline::render_lines(log.as_bytes(), 801));
-        LogTail { html, from_line: 801, next_offset: 52_311, lines: 820, ended }
+    fn log_lines(&self, mark: Option<u64>, live: Option<u64>) -> LogLines {
+        let times = [(801, NOW.as_millis()), (805, NOW.as_millis() + 61_007)];
+        let rows = Rows { first: 801, mark, times: &times };
+        LogLines {
+            html: render_rows(self.text(LOG).as_bytes(), rows),
+            from_line: 801,
+            to_line: 813,
+            lines: 5_204,
+            size: 523_112,
+            gzip: live.is_none().then_some(61_520),
+            mark,
+            live,
+        }
+    }
+
+    pub(super) fn tail(&self, ended: bool) -> LogPage {
+        let live = (!ended).then_some(523_112);
+        LogPage { lines: self.log_lines(None, live), ask: LogAsk::Nothing }
     }
 
     pub(super) fn log_page(&self) -> LogPage {
-        let html = PreEscaped(logline::render_marked(self.text(LOG).as_bytes(), 801, Some(812)));
-        LogPage {
-            html,
-            from_line: 801,
-            per_page: 400,
-            lines: 5_204,
-            size: 523_112,
-            mark: Some(812),
-            ended: true,
-        }
+        LogPage { lines: self.log_lines(Some(812), None), ask: LogAsk::Nothing }
+    }
+
+    /// What a search found, as a list or beside one of the lines.
+    pub(super) fn log_search(&self, at: Option<u64>) -> LogPage {
+        let text = self.text("foo");
+        let hit = |line, before: &str| {
+            let from = before.len();
+            Hit { line, text: format!("{before}{text} not found"), at: from..from + text.len() }
+        };
+        let found = Found {
+            count: 1_204,
+            before: 3,
+            previous: Some(77),
+            hits: vec![hit(812, "Error: package "), hit(4_099, "")],
+            searched: (1, 5_204),
+            whole: true,
+            damage: None,
+        };
+        let ask = LogAsk::Text { text, case: at.is_none(), answer: Ok(found), at };
+        LogPage { lines: self.log_lines(at, None), ask }
+    }
+
+    pub(super) fn log_refused(&self) -> LogPage {
+        let answer = Err(self.text("Type the text to search for."));
+        let ask = LogAsk::Text { text: self.text(" "), case: false, answer, at: None };
+        LogPage { lines: self.log_lines(None, None), ask }
+    }
+
+    pub(super) fn log_without_errors(&self) -> LogPage {
+        let damage = Some(self.text("log.gz is damaged: bytes 262144 to 524288 cannot be read"));
+        let found = Found { searched: (1, 2_600), damage, ..Found::default() };
+        LogPage { lines: self.log_lines(None, None), ask: LogAsk::Error(found) }
     }
 }
 
