@@ -14,7 +14,7 @@ STATIC_FLAGS := -C target-feature=+crt-static \
   --cfg getrandom_backend="linux_getrandom"
 STATIC := RUSTFLAGS='$(STATIC_FLAGS)' $(CARGO) build --locked --release --target $(TRIPLE)
 
-.PHONY: help demo demo-stop test quick release plugins plugins-check units bench soak
+.PHONY: help demo demo-stop test quick release plugins plugins-check units vm bench soak
 
 help: ## List the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t16
@@ -49,6 +49,10 @@ plugins-check: ## Build the runners again and compare them with plugins/dist
 
 units: ## What systemd-analyze says of the unit files: well-formed, and how open they are
 	tests/scripts/units
+
+vm: ## Install in an emulated Debian and hold the running units to their claims (minutes)
+	$(STATIC)
+	tests/scripts/vm '$(TARGET)/$(TRIPLE)/release/img'
 
 bench: ## The performance suite: table and target/bench.json; ONLY=prefix runs a part
 	$(STATIC)

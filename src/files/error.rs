@@ -73,8 +73,11 @@ pub enum FilesError {
         /// What the reader accepts.
         limit: u64,
     },
-    /// The kernel lacks a call that safe opening rests on.
-    #[error("this kernel has no openat2, so {path} cannot be used safely: use Linux 5.6 or newer")]
+    /// The kernel lacks a call that safe opening rests on, or a filter says that it does.
+    #[error(
+        "there is no openat2 here, so {path} cannot be used safely: use Linux 5.6 or newer, and no \
+         RestrictSUIDSGID= in a systemd unit, which takes it away"
+    )]
     Kernel {
         /// The data directory.
         path: String,

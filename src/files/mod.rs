@@ -14,6 +14,7 @@ mod log;
 mod log_file;
 mod log_frames;
 mod log_index;
+mod loops;
 mod mounts;
 mod remove;
 mod sync;

@@ -1,22 +1,12 @@
 //! Mounts and loop devices below a directory: nothing is deleted while they are there.
-#![expect(unsafe_code, reason = "one ioctl has no safe wrapper; see its SAFETY")]
 
-use super::way_out::{still_held, still_mounted};
-use rustix::{
-    fd::AsFd,
-    fs::{Mode, OFlags},
-    ioctl::{NoArg, Opcode},
-    mount::{UnmountFlags, unmount},
-};
+use super::{loops::detach_loops, way_out::still_mounted};
+use rustix::mount::{UnmountFlags, unmount};
 use std::{
     ffi::OsStr,
-    io,
     os::unix::ffi::OsStrExt,
     path::{Path, PathBuf},
 };
-
-/// LOOP_CLR_FD of linux/loop.h.
-const LOOP_CLR_FD: Opcode = 0x4C01;
 
 /// What was found, and what of it could not be freed; one sentence each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -31,12 +21,6 @@ pub struct Freed {
 pub fn free_below(below: &Path, freed: &mut Freed) {
     unmount_below(below, freed);
     detach_loops(below, freed);
-}
-
-/// Takes the file away from a loop device; a device in use lets go of it when it is closed.
-fn detach_loop(device: impl AsFd) -> io::Result<()> {
-    // SAFETY: LOOP_CLR_FD takes no argument, so there is no memory to get wrong.
-    Ok(unsafe { rustix::ioctl::ioctl(device, NoArg::<LOOP_CLR_FD>::new()) }?)
 }
 
 /// Unmounts everything below `below`, the last first.
@@ -61,11 +45,25 @@ fn unmount_below(below: &Path, freed: &mut Freed) {
 
 /// Mount points below `below`, in the order in which they were mounted.
 fn mounts_below(below: &Path) -> Vec<PathBuf> {
+    let places = mount_points().into_iter();
+    places.filter(|place| place.starts_with(below) && place != below).collect()
+}
+
+/// What the path of a file below `below` begins with once the mount it was opened through is gone:
+/// it counts from that mount's root. `None` if nothing is left of it.
+pub(super) fn below_its_mount(below: &Path) -> Option<PathBuf> {
+    let places = mount_points().into_iter().filter(|place| below.starts_with(place));
+    let place = places.max_by_key(|place| place.components().count())?;
+    let left = below.strip_prefix(place).ok().filter(|left| !left.as_os_str().is_empty())?;
+    Some(Path::new("/").join(left))
+}
+
+/// Where something is mounted, as this process sees it, in the order in which it was.
+fn mount_points() -> Vec<PathBuf> {
     let text = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
     let place = |line: &[u8]| {
         let field = line.split(|byte| *byte == b' ').nth(4)?;
-        let place = PathBuf::from(OsStr::from_bytes(&unescaped(field)));
-        (place.starts_with(below) && place != below).then_some(place)
+        Some(PathBuf::from(OsStr::from_bytes(&unescaped(field))))
     };
     text.split(|byte| *byte == b'\n').filter_map(place).collect()
 }
@@ -82,37 +80,6 @@ fn unescaped(field: &[u8]) -> Vec<u8> {
         rest = if code.is_some() { tail.get(3..).unwrap_or_default() } else { tail };
     }
     out
-}
-
-/// Detaches loop devices whose file lies below `below`.
-fn detach_loops(below: &Path, freed: &mut Freed) {
-    if !rustix::process::geteuid().is_root() {
-        return;
-    }
-    for (device, file) in loops_below(below) {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOFOLLOW;
-        let detached = rustix::fs::open(&device, flags, Mode::empty())
-            .map_err(std::io::Error::from)
-            .and_then(detach_loop);
-        freed.found.push(format!("{} still held {}", device.display(), file.display()));
-        if let Err(e) = detached {
-            freed.residual.push(still_held(&device, &file, &e));
-        }
-    }
-}
-
-fn loops_below(below: &Path) -> Vec<(PathBuf, PathBuf)> {
-    let Ok(entries) = std::fs::read_dir("/sys/block") else { return Vec::new() };
-    let look = |name: std::ffi::OsString| {
-        name.as_bytes().strip_prefix(b"loop")?;
-        let text =
-            std::fs::read(Path::new("/sys/block").join(&name).join("loop/backing_file")).ok()?;
-        let text = text.strip_suffix(b"\n").unwrap_or(&text);
-        let text = text.strip_suffix(b" (deleted)").unwrap_or(text);
-        let file = PathBuf::from(OsStr::from_bytes(text));
-        file.starts_with(below).then(|| (Path::new("/dev").join(name), file))
-    };
-    entries.flatten().filter_map(|entry| look(entry.file_name())).collect()
 }
 
 #[cfg(test)]

@@ -178,6 +178,40 @@ fn mounts_and_loop_devices_are_freed() {
     assert!(!mounts.contains(&bench.path("build").display().to_string()));
 }
 
+/// Under systemd the data directory is a mount of the unit's own. Of a tool that opened a file in
+/// its own namespace and is gone, the kernel shows a path from the root of the mount.
+#[test]
+fn loop_devices_are_freed_wherever_their_file_was_seen_from() {
+    if !is_root() {
+        println!("skipped: mounting needs root");
+        return;
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    let place = tmp.path().join("mount");
+    std::fs::create_dir(&place).unwrap();
+    let flags = rustix::mount::MountFlags::empty();
+    if let Err(e) = rustix::mount::mount("none", &place, "tmpfs", flags, c"size=64m") {
+        println!("skipped: this kernel does not let us mount: {e}");
+        return;
+    }
+    let inner = tempfile::tempdir_in(&place).unwrap();
+    let script = "mkdir t; truncate -s 1M named nameless t/elsewhere; mount --bind t /mnt && \
+                  losetup -f named && losetup -f nameless && losetup -f /mnt/elsewhere && \
+                  echo looped; rm nameless; echo > ../output/i";
+    let bench = bench_in(inner, true, plan(script));
+    let told = bench.build(1);
+    drop(bench);
+    let unmounted = rustix::mount::unmount(&place, rustix::mount::UnmountFlags::empty());
+    told.assert_done();
+    if !told.log.lines().any(|line| line == "looped") {
+        println!("skipped: this kernel does not let us: {}", told.log);
+        return;
+    }
+    let held = told.log.lines().filter(|line| line.contains("still held")).count();
+    assert_eq!(held, 3, "{}", told.log);
+    unmounted.expect("nothing holds the file system any more");
+}
+
 #[test]
 fn a_build_nobody_listens_to_any_more_ends() {
     let bench = bench(true, plan("echo ready; sleep 300"));

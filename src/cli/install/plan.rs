@@ -15,18 +15,23 @@ use std::path::{Path, PathBuf};
 /// # Errors
 /// Something is in the way that a person has to decide about.
 pub(super) fn plan(place: &Place, own: &Path) -> anyhow::Result<Vec<Action>> {
-    let mut todo = program(place, own)?;
+    let binary = program(place, own)?;
+    let mut around = Vec::new();
     for part in [&parts::SYSUSERS, &parts::TMPFILES] {
-        todo.extend(text(place, part)?);
+        around.extend(text(place, part)?);
     }
-    todo.extend(account(place));
-    todo.extend(data(place)?);
-    todo.extend(configuration(place)?);
+    around.extend(account(place));
+    around.extend(data(place)?);
+    around.extend(configuration(place)?);
+    let mut units = Vec::new();
     for part in &parts::UNIT_FILES {
-        todo.extend(text(place, part)?);
+        units.extend(text(place, part)?);
     }
-    todo.extend(obsolete(place));
-    let changed = todo.iter().any(Action::acts);
+    units.extend(obsolete(place));
+    // Asking for the user and the folders again, as every installation does, is no reason to start
+    // a running service anew.
+    let changed = binary.iter().chain(&units).any(Action::acts);
+    let mut todo: Vec<_> = binary.into_iter().chain(around).chain(units).collect();
     todo.extend(service(place, changed));
     Ok(todo)
 }
