@@ -381,6 +381,29 @@ fn an_order_that_was_never_heard_is_given_again() {
 }
 
 #[test]
+fn an_order_that_died_with_its_server_before_anything_began_is_given_again() {
+    let liar = Liar::new();
+    let (server, mut service, id) = begun(&liar);
+    service.wait_for(id, "the build", |job| job["state"] == "building");
+    service.kill();
+    drop(server);
+    let mut server = back(&liar, &mut service, Vec::new());
+    assert_eq!(server.order(), id, "there is no log of it: it never began");
+    assert_eq!(service.job(id)["state"], "building");
+    // Once there is a log, something was lost with the builder.
+    let file = service.data().join(format!("jobs/{id:08}/log"));
+    std::fs::write(file, "01234\n").unwrap();
+    server.tell(id, started());
+    server.tell(id, log(0, b"01234\n"));
+    until("the log", || service.log(id).starts_with("01234").then_some(()));
+    service.kill();
+    drop(server);
+    let _server = back(&liar, &mut service, Vec::new());
+    let job = service.wait(id);
+    assert_eq!(job["failure"]["cause"], "interrupted", "{job:#}");
+}
+
+#[test]
 fn another_version_is_said_in_a_sentence() {
     let liar = Liar::new();
     let socket = liar.socket.clone();

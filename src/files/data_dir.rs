@@ -10,12 +10,18 @@ use std::{
     io::Read,
     os::fd::AsFd,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// The version of the data directory this program writes.
 const FORMAT: u32 = 1;
 /// Sub-directories made at the first start. `db` is the store's.
 const PARTS: [&str; 7] = ["jobs", "build", "cache", "plugins", "trash", "backup", "db"];
+
+/// How often, and how soon, a lock that is taken is tried again. A process that is killed while it
+/// starts another leaves that one with every handle until it has become the other program.
+const TRIES: u32 = 20;
+const AGAIN: Duration = Duration::from_millis(50);
 
 /// The data directory, opened once and held by its handle.
 ///
@@ -224,11 +230,15 @@ fn lock(
     let fd =
         super::dir::open_beneath(dir.as_fd(), Path::new(name), flags, mode, ResolveFlags::empty())
             .map_err(failed("open", dir.shown(name)))?;
-    match flock(&fd, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => Ok(File::from(fd)),
-        Err(Errno::WOULDBLOCK) => Err(taken(dir.path().display().to_string())),
-        Err(e) => Err(failed("lock", dir.shown(name))(e)),
+    for again in (0..TRIES).rev() {
+        match flock(&fd, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(File::from(fd)),
+            Err(Errno::WOULDBLOCK) if again > 0 => std::thread::sleep(AGAIN),
+            Err(Errno::WOULDBLOCK) => break,
+            Err(e) => return Err(failed("lock", dir.shown(name))(e)),
+        }
     }
+    Err(taken(dir.path().display().to_string()))
 }
 
 /// False if it has none yet.

@@ -239,13 +239,7 @@ impl Dispatcher {
         self.app.board().begin(&job, now);
         self.save(job.clone());
         let (stop, stops) = mpsc::channel(4);
-        let limits = Limits {
-            total: queue.total_timeout,
-            silence: queue.silence_timeout,
-            grace: self.config.grace,
-            log: self.config.log,
-            bounds: self.app.live().bounds.with(&queue.bounds),
-        };
+        let limits = self.limits(queue);
         let build = watch(self.app.clone(), Arc::clone(&self.start), job.clone(), limits, stops);
         let notes = self.notes.0.clone();
         tokio::spawn(async move {
@@ -254,6 +248,16 @@ impl Dispatcher {
         });
         tracing::info!(job.id = id.get(), queue = %queue.name, "build started");
         self.running.insert(id, Running { job, stop, cancelled_by: None });
+    }
+
+    fn limits(&self, queue: &Queue) -> Limits {
+        Limits {
+            total: queue.total_timeout,
+            silence: queue.silence_timeout,
+            grace: self.config.grace,
+            log: self.config.log,
+            bounds: self.app.live().bounds.with(&queue.bounds),
+        }
     }
 
     fn refused(&self, job: &Job, refused: TransitionRefused) {

@@ -3,11 +3,27 @@
 
 use super::{Dispatcher, Note, Running};
 use crate::{
-    builder::{Remote, protocol::StopReason},
+    builder::{
+        Remote,
+        protocol::{Limits, StopReason},
+    },
     domain::{Job, JobId, JobState},
-    scheduler::{requeue::cancelled_by, watch::watch_on},
+    scheduler::{
+        requeue::cancelled_by,
+        watch::{Ended, watch, watch_on},
+    },
 };
+use std::sync::Arc;
 use tokio::sync::mpsc;
+
+/// Tells the dispatcher how a build ended. It outlives its builds, so somebody listens.
+async fn tell_end(
+    id: JobId,
+    build: impl Future<Output = Ended>,
+    notes: mpsc::UnboundedSender<Note>,
+) {
+    let _ = notes.send(Note::Ended(id, Box::new(build.await)));
+}
 
 impl Dispatcher {
     /// Builds are carried out by `remote`; `found` tells of jobs it knows and nobody here asked
@@ -30,22 +46,38 @@ impl Dispatcher {
         let JobState::Building { started } = job.state else { return };
         let id = job.id;
         self.app.board().begin(&job, started);
-        let (stop, stops) = mpsc::channel(4);
-        let build = watch_on(self.app.clone(), job.clone(), remote.resume(id), stops);
-        let notes = self.notes.0.clone();
-        tokio::spawn(async move {
-            // The dispatcher outlives its builds, so somebody listens.
-            let _ = notes.send(Note::Ended(id, Box::new(build.await)));
-        });
-        tracing::info!(job.id = id.get(), "build taken up again");
         // The last server may have died between the word of whoever cancels and the stop itself.
         let cancelled_by = cancelled_by(&self.app, id);
+        let (stop, stops) = mpsc::channel(4);
+        let (notes, app, same) = (self.notes.0.clone(), self.app.clone(), job.clone());
+        match self.unheard(&job).filter(|_| cancelled_by.is_none()) {
+            // A builder that carries it out all the same is not told anything new.
+            Some(limits) => {
+                let build = watch(app, Arc::clone(&self.start), same, limits, stops);
+                tokio::spawn(tell_end(id, build, notes));
+            }
+            None => {
+                tokio::spawn(tell_end(id, watch_on(app, same, remote.resume(id), stops), notes));
+            }
+        }
+        tracing::info!(job.id = id.get(), "build taken up again");
         if cancelled_by.is_some() {
             // The channel is new, so there is room.
             let _ = stop.try_send(StopReason::Cancelled);
             self.app.board().update(id, |live| live.stopping = true);
         }
         self.running.insert(id, Running { job, stop, cancelled_by });
+    }
+
+    /// The limits of a build of which there is no log. It never began: the last server died before
+    /// its builder had taken the order.
+    fn unheard(&self, job: &Job) -> Option<Limits> {
+        match self.app.data().open_log(job.id) {
+            Ok(None) => {}
+            Ok(Some(_)) | Err(_) => return None,
+        }
+        let queues = self.app.store().queues().ok()?;
+        Some(self.limits(queues.iter().find(|queue| queue.name == job.queue)?))
     }
 
     /// The builder carries out a job that nobody here has asked for. One that waits here was begun
