@@ -60,6 +60,6 @@ bench: ## The performance suite: table and target/bench.json; ONLY=prefix runs a
 	  IMG_BENCH_OUT='$(CURDIR)/target/bench.json' RUSTFLAGS='$(STATIC_FLAGS)' \
 	  $(CARGO) bench --locked --target $(TRIPLE) --bench suite
 
-soak: ## Long tests: 500 kills of the service, 400 of a cleanup, a minute of swapped directories
+soak: ## Long tests: 500 kills of the service, 500 of service or builder, 400 of a cleanup, a minute of swapped directories
 	IMG_KILL_ROUNDS=500 $(CARGO) test --locked --test kills -- --nocapture
 	IMG_CLEANUP_KILLS=400 IMG_RACE_SECONDS=60 $(CARGO) test --locked --test cleanup -- --nocapture
