@@ -1,4 +1,8 @@
 //! What a job's page tells of its build: what could not be freed, and what its tool complains of.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the tests make what root cannot remove, and copy a command into a shell"
+)]
 
 use super::{
     admin::fill::superuser,
