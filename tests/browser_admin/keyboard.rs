@@ -26,15 +26,15 @@ fn a_queue_comes_is_paused_and_goes_by_keyboard_alone() {
     b.see(".flash", "The queue nightly was added.");
 
     b.tab_to("action");
-    b.press("Pause");
+    b.press("Drain");
     b.tab_to("nightly");
     b.press(" ");
     b.see("[data-ticked]", "1 of 4 ticked");
     b.press(Key::Enter);
-    b.see("h1", "Pause: 1 queue");
+    b.see("h1", "Drain and pause: 1 queue");
     b.tab_to("f-argument");
     b.press("disk swap" + Key::Enter);
-    b.see(".flash", "Pause: done for 1 queue.");
+    b.see(".flash", "Drain and pause: done for 1 queue.");
 
     // The box of a row has the same name as the link beside it.
     b.tab_to("nightly");

@@ -84,7 +84,7 @@ fn pages_that_answer(audit: &mut Audit) {
 
     b.go("/admin/queues");
     run(b, "pause", &["web"]);
-    b.see("h1", "Pause: 1 queue");
+    b.see("h1", "Drain and pause: 1 queue");
     audit.page("admin-ask");
 }
 

@@ -68,10 +68,10 @@ fn queues_come_and_go(b: &Browser) {
     b.click("form.find button");
     assert_eq!(b.count("tbody tr"), 1);
     run(b, "pause", &["nightly"]);
-    b.see("h1", "Pause: 1 queue");
+    b.see("h1", "Drain and pause: 1 queue");
     b.write("#f-argument", "disk swap");
     b.click("main form button.main");
-    b.see(".flash", "Pause: done for 1 queue.");
+    b.see(".flash", "Drain and pause: done for 1 queue.");
     b.see("tbody", "paused");
     b.click(".facets a[href*='open=paused']");
     b.follow("Clear all");
