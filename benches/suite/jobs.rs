@@ -103,17 +103,7 @@ pub fn latency(report: &mut Report) {
     let mut client = service.token();
     let (mut running, mut ended) = (Vec::new(), Vec::new());
     for _ in 0..300 {
-        let begun = now_ns();
-        let id = submit(&mut client, "stamp");
-        let path = format!("/api/v1/jobs/{id}");
-        let job = until("the end of a job", || {
-            let job = client.get(&path).json();
-            matches!(job["state"].as_str(), Some("done" | "failed")).then_some(job)
-        });
-        assert_eq!(job["state"], "done", "{job:#}");
-        let log = client.get(&format!("/api/v1/jobs/{id}/log")).text();
-        let stamp = log.lines().find_map(|l| l.trim().parse::<u128>().ok()).expect("a stamp");
-        running.push((stamp.saturating_sub(begun)) as f64 / 1e6);
+        running.push(submit_to_running(&mut client).0);
         ended.push(submit_to_done(&mut client));
     }
     let note = "HTTP request sent → first instruction of the tool, sandbox off, store on tmpfs";
@@ -125,6 +115,52 @@ pub fn latency(report: &mut Report) {
         "submitted and polled by one client",
     );
     service.end();
+}
+
+/// `sandbox_start_ms`: the same with namespaces and a control group around the tool, in turn with
+/// nothing around it, so that the difference is what the sandbox costs.
+pub fn sandboxed(report: &mut Report) {
+    if !report.wants(&["sandbox_start_ms"]) {
+        return;
+    }
+    let start = |sandbox| Service::start(on_tmpfs().unwrap_or_else(on_disk), sandbox);
+    let (bare, confined) = (start("off"), start("auto"));
+    let (mut bare_client, mut client) = (bare.token(), confined.token());
+    let (mut off, mut on, mut words) = (Vec::new(), Vec::new(), String::new());
+    for round in 0..=200 {
+        let without = submit_to_running(&mut bare_client).0;
+        let (with, job) = submit_to_running(&mut client);
+        // The first build finds out what the box allows.
+        if round > 0 {
+            off.push(without);
+            on.push(with);
+        }
+        words = job["sandbox"].as_str().unwrap().to_owned();
+    }
+    let value = quantile(&mut on, 0.5);
+    let note = format!(
+        "HTTP request sent → first instruction of the tool, 99 % {:.2} ms; sandbox off {:.2} ms; {words}",
+        quantile(&mut on, 0.99),
+        quantile(&mut off, 0.5),
+    );
+    report.add("sandbox_start_ms", value, note);
+    bare.end();
+    confined.end();
+}
+
+/// Milliseconds from the request to the tool's first instruction, and the job at its end.
+fn submit_to_running(client: &mut Client) -> (f64, serde_json::Value) {
+    let begun = now_ns();
+    let id = submit(client, "stamp");
+    let path = format!("/api/v1/jobs/{id}");
+    let job = until("the end of a job", || {
+        let job = client.get(&path).json();
+        matches!(job["state"].as_str(), Some("done" | "failed")).then_some(job)
+    });
+    assert_eq!(job["state"], "done", "{job:#}");
+    let log = client.get(&format!("/api/v1/jobs/{id}/log")).text();
+    let stamp = log.lines().find_map(|l| l.trim().parse::<u128>().ok()).expect("a stamp");
+    (stamp.saturating_sub(begun) as f64 / 1e6, job)
 }
 
 /// Submits a trivial job and asks for its state without a pause until it is done.

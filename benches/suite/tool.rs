@@ -34,6 +34,8 @@ pub fn acts() -> bool {
             std::thread::sleep(Duration::from_millis(300));
             println!("{}", now_ns());
             flood(number(1) << 20);
+            // Then it goes on slowly, so that the job is still being built.
+            lines(number(0) * 100, Duration::from_millis(10));
         }
         Some("pace") => {
             number(0);

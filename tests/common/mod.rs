@@ -316,11 +316,28 @@ impl Drop for Service {
         if let Some(mut child) = self.child.take() {
             let _ = child.kill();
             let _ = child.wait();
+            forget_groups(&self.data());
         }
         // Keep what a failed test left only when asked to.
         if std::env::var_os("IMG_TEST_KEEP").is_some() {
             self.dir.disable_cleanup(true);
         }
+    }
+}
+
+/// Takes away the empty control groups of a service that was killed, which nobody will start again.
+fn forget_groups(data: &Path) {
+    use std::os::unix::fs::MetadataExt as _;
+    let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
+    let Some(own) = own.lines().find_map(|line| line.strip_prefix("0::/")) else { return };
+    let Ok(about) = data.metadata() else { return };
+    for mounted in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
+        let place = format!("img-{:x}-{:x}", about.dev(), about.ino());
+        let place = Path::new(mounted).join(own).join(place);
+        let jobs = std::fs::read_dir(&place).into_iter().flatten().flatten();
+        let groups = jobs.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
+        groups.for_each(|group| drop(std::fs::remove_dir(group.path())));
+        let _ = std::fs::remove_dir(&place);
     }
 }
 
