@@ -12,7 +12,7 @@ use crate::{
     domain::Timestamp,
     files::DataDir,
     plugin::{Catalog, CatalogConfig, Grant, Watch},
-    scheduler::{Chores, Dispatcher, DispatcherConfig, Recovered, Sampler, recover},
+    scheduler::{Chores, Dispatcher, DispatcherConfig, Recovered, Sampler, note_left, recover},
     store::Store,
     web,
 };
@@ -223,10 +223,7 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
     let catalog = catalog.join().map_err(|_| anyhow::anyhow!("the plugin host broke"))??;
     let catalog = Arc::new(catalog);
     let (hands, swept) = Hands::open(config, &data, &catalog)?;
-    for found in &swept {
-        tracing::warn!("left by the last run: {found}");
-    }
-    remarks.extend(swept);
+    remarks.extend(swept.said);
     let settings = settings(config, remarks, hands.sandbox())?;
     let (app, wishes) = App::new(Parts { store, data, catalog, settings })?;
     let code = app.first_start(&queue_limits(config), now())?;
@@ -234,6 +231,7 @@ fn open(config: &Config) -> anyhow::Result<Opened> {
     app.settings_changed();
     keep_first_code(&app, code)?;
     let recovered = recover(&app, now(), hands.builds())?;
+    note_left(&app, swept.left)?;
     app.compress_old_logs();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
@@ -281,7 +279,9 @@ fn catalog_config(config: &Config) -> CatalogConfig {
 
 fn builder_config(config: &Config) -> anyhow::Result<BuilderConfig> {
     // In an empty chroot there is no /proc: then builds run without the sandbox's helper.
-    let own_exe = std::env::current_exe().unwrap_or_default();
+    let there = std::env::current_exe().is_ok();
+    // Not by its name: an upgrade puts another program there while this one goes on.
+    let own_exe = if there { "/proc/self/exe".into() } else { Default::default() };
     Ok(BuilderConfig {
         sandbox: config.build.bounds().sandbox,
         rootless_ids: config.build.rootless_ids,

@@ -221,9 +221,11 @@ impl App {
             ("Waiting", of(StateKind::Queued), false),
         ];
         facts.extend(kernel_facts());
-        let swept = settings.swept.join("; ");
-        if !swept.is_empty() {
-            facts.push(("Found and freed at the last start", swept, false));
+        let (left, freed): (Vec<_>, Vec<_>) =
+            settings.swept.iter().partition(|said| said.starts_with(crate::files::NOT_FREED));
+        let told = [("Found at the last start", freed, false), ("Not freed", left, true)];
+        for (what, said, attention) in told.into_iter().filter(|(_, said, _)| !said.is_empty()) {
+            facts.push((what, said.into_iter().cloned().collect::<Vec<_>>().join("; "), attention));
         }
         Ok(group("Builder", facts))
     }

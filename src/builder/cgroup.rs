@@ -12,12 +12,16 @@ use crate::{
 use std::{
     io,
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
 /// The group this process itself is in, below the one it was given.
 const OWN: &str = "img-self";
+const SWAP: &str = "memory.swap.max";
 /// What is asked for; each only where it is to be had.
 const WANTED: [&str; 4] = ["memory", "pids", "cpu", "io"];
 /// How long processes that were killed may take to leave their group.
@@ -73,6 +77,17 @@ pub(super) struct Met {
     pub(super) over_tasks: u64,
 }
 
+impl Met {
+    /// What came after `before`.
+    pub(super) fn since(self, before: Self) -> Self {
+        Self {
+            killed: self.killed.saturating_sub(before.killed),
+            over_memory: self.over_memory.saturating_sub(before.over_memory),
+            over_tasks: self.over_tasks.saturating_sub(before.over_tasks),
+        }
+    }
+}
+
 impl Groups {
     /// The place for the jobs of this data directory, made if need be. Moves this process where
     /// that is needed.
@@ -121,7 +136,22 @@ impl Groups {
     /// # Errors
     /// When it cannot be made or a limit cannot be set.
     pub(super) fn make(&self, job: JobId, bounds: &Bounds) -> Result<Group, String> {
-        let path = self.place.0.join(format!("job-{job}"));
+        let group = self.fresh(&format!("job-{job}"))?;
+        group.limit(bounds)?;
+        Ok(group)
+    }
+
+    /// A fresh group for a job that is not known yet, without limits.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub(super) fn make_next(&self) -> Result<Group, String> {
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        self.fresh(&format!("next-{}", COUNT.fetch_add(1, Ordering::Relaxed)))
+    }
+
+    fn fresh(&self, name: &str) -> Result<Group, String> {
+        let path = self.place.0.join(name);
         let group = Group { path, held: self.held.clone(), seen: std::cell::Cell::new(0) };
         if group.path.is_dir() {
             group
@@ -131,13 +161,6 @@ impl Groups {
         // Another builder of this process may have taken the place with it.
         let made = self.place.open().and_then(|()| make(&group.path));
         made.map_err(|e| format!("{}: {e}", group.path.display()))?;
-        for (file, value) in limits(bounds, &self.held) {
-            let set = write(&group.path.join(file), &value);
-            // Weights of disks need a scheduler that knows them; without one nobody has any.
-            if let Err(e) = set.or_else(|e| if file == "io.weight" { Ok(()) } else { Err(e) }) {
-                return Err(format!("{file} cannot be set to {value}: {e}"));
-            }
-        }
         Ok(group)
     }
 
@@ -162,7 +185,7 @@ fn limits(bounds: &Bounds, held: &[String]) -> Vec<(&'static str, String)> {
     if has("memory") && bounds.memory > 0 {
         all.push(("memory.max", bounds.memory.to_string()));
         // Else a build over its limit fills the swap of the box first. Not every box has one.
-        all.push(("memory.swap.max", "0".into()));
+        all.push((SWAP, "0".into()));
     }
     if has("pids") && bounds.tasks > 0 {
         all.push(("pids.max", bounds.tasks.to_string()));
@@ -176,7 +199,34 @@ fn limits(bounds: &Bounds, held: &[String]) -> Vec<(&'static str, String)> {
     all
 }
 
+impl Drop for Group {
+    fn drop(&mut self) {
+        if self.path.is_dir()
+            && let Err(stays) = self.end()
+        {
+            tracing::warn!("{stays}");
+        }
+    }
+}
+
 impl Group {
+    /// Sets its limits. A weight that the kernel does not take is left out: it is no limit.
+    ///
+    /// # Errors
+    /// Which limit cannot be set, and why.
+    pub(super) fn limit(&self, bounds: &Bounds) -> Result<(), String> {
+        for (file, value) in limits(bounds, &self.held) {
+            let Err(e) = write(&self.path.join(file), &value) else { continue };
+            // Weights of disks need a scheduler that knows them, and not every kernel counts swap.
+            let without =
+                file.ends_with(".weight") || file == SWAP && e.kind() == io::ErrorKind::NotFound;
+            if !without {
+                return Err(format!("{file} cannot be set to {value}: {e}"));
+            }
+        }
+        Ok(())
+    }
+
     /// Puts a process into it, and with it whatever it will start.
     ///
     /// # Errors

@@ -180,10 +180,12 @@ fn stage(
     for (file, name) in &written {
         data.hand_over(file, name)?;
     }
-    write_list(data, job, &staged)?;
+    let (dir, list) = write_list(data, job, &staged)?;
     let path = |name: &str| format!("artifacts/{name}");
     let mut items: Vec<_> = written.iter().map(|(file, name)| (file.as_fd(), path(name))).collect();
     items.push((artifacts.as_fd(), path("")));
+    items.push((list.as_fd(), LIST.into()));
+    items.push((dir.as_fd(), job.dir_name()));
     sync_together(&items)?;
     Ok(staged)
 }
@@ -282,7 +284,12 @@ fn write_sums(
     })
 }
 
-fn write_list(data: &DataDir, job: JobId, staged: &[StagedArtifact]) -> Result<(), FilesError> {
+/// Gives the list, and the directory it lies in, to be synced.
+fn write_list(
+    data: &DataDir,
+    job: JobId,
+    staged: &[StagedArtifact],
+) -> Result<(Dir, File), FilesError> {
     let listed: Vec<_> = staged
         .iter()
         .map(|a| Listed {
@@ -301,7 +308,8 @@ fn write_list(data: &DataDir, job: JobId, staged: &[StagedArtifact]) -> Result<(
     let dir = data.job_dir(job)?;
     dir.remove_file(LIST)?;
     let file = dir.write_new(LIST, &bytes, MODE)?;
-    data.hand_over(&file, LIST)
+    data.hand_over(&file, LIST)?;
+    Ok((dir, file))
 }
 
 /// What each artifact of `job` is for.

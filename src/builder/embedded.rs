@@ -5,26 +5,28 @@
 //! threads, and it needs no runtime.
 
 use super::{
-    cgroup::Groups,
+    cgroup::{Group, Groups},
+    collect,
     job::Task,
     leftovers::{self, Candidates},
     outbox::Outbox,
     planner::{self, Source},
+    process::Ready,
     protocol::{Event, Finished, Order, Outcome, StopReason},
-    sandbox::{self, Reach},
+    sandbox::{self, Confinement, Reach, Unfit},
     stop::Stop,
     workspace,
 };
 use crate::{
-    domain::{Cause, Sandbox},
-    files::{Crew, DataDir, Freed},
+    domain::{Cause, JobId, Sandbox},
+    files::{Crew, DataDir, Freed, NOT_FREED},
     plugin::Catalog,
 };
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
     path::PathBuf,
-    sync::{Arc, OnceLock},
+    sync::{Arc, Mutex, OnceLock, PoisonError},
 };
 use tokio::sync::mpsc;
 
@@ -52,8 +54,16 @@ pub struct Builder {
     config: Arc<BuilderConfig>,
     /// What the box allows of each sandbox; found out at the first build that wants it.
     reach: Arc<[OnceLock<Result<Reach, String>>; 3]>,
+    /// The sandbox's helper for the next build, and its control group.
+    next: Arc<Mutex<Option<Next>>>,
     groups: Arc<OnceLock<Result<Groups, String>>>,
     crew: Arc<Crew>,
+}
+
+/// What was made ready for the next build.
+pub(super) struct Next {
+    pub(super) ready: Ready,
+    pub(super) group: Option<Group>,
 }
 
 /// One build under way. Letting go of `events` before the end interrupts the build.
@@ -90,6 +100,7 @@ impl Builder {
             source,
             config: Arc::new(config),
             reach: Arc::default(),
+            next: Arc::default(),
             groups: Arc::default(),
             crew: Crew::new("build"),
         }
@@ -117,7 +128,16 @@ impl Builder {
             Sandbox::Auto => auto,
             Sandbox::Rootless => rootless,
         };
-        known.get_or_init(probe).clone()
+        if let Some(known) = known.get() {
+            return known.clone();
+        }
+        let found = match probe() {
+            Ok(reach) => Ok(reach),
+            Err(Unfit::Refused(why)) => Err(why),
+            // The next build finds out.
+            Err(Unfit::Unknown(why)) => return Err(why),
+        };
+        known.get_or_init(|| found).clone()
     }
 
     /// Without the shim a tool would be in its group too late.
@@ -126,6 +146,36 @@ impl Builder {
             return Err("switched off".into());
         }
         self.groups.get_or_init(|| Groups::find(&self.data)).clone()
+    }
+
+    /// The helper that was made ready, and its group.
+    fn take_next(&self, wanted: Sandbox) -> Option<Next> {
+        if wanted == Sandbox::Off {
+            return None;
+        }
+        self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Makes a helper ready for the next build, unless one is.
+    fn make_next(&self, wanted: Sandbox) {
+        let confined = self.reach(wanted).is_ok_and(|reach| reach.best != Confinement::Off);
+        let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+        if !confined || next.is_some() {
+            return;
+        }
+        let made = || -> Result<Next, String> {
+            let group = match self.groups(wanted) {
+                Ok(groups) => Some(groups.make_next()?),
+                Err(_) => None,
+            };
+            let ready = Ready::make(&self.config.own_exe, group.as_ref());
+            Ok(Next { ready: ready.map_err(|e| e.to_string())?, group })
+        };
+        match made() {
+            Ok(made) => *next = Some(made),
+            // The next build starts a little later.
+            Err(error) => tracing::debug!(error, "no sandbox is ready for the next build"),
+        }
     }
 
     /// Begins to carry out `order`. Everything that goes wrong arrives as `Finished`.
@@ -163,24 +213,27 @@ impl Builder {
                 groups: self.groups(wanted),
                 order,
             };
-            Ok(task.run(outbox, stop))
+            Ok(task.run(outbox, stop, self.take_next(wanted)))
         };
         match catch_unwind(AssertUnwindSafe(work)) {
             Ok(Ok((outbox, finished))) => outbox.finish(finished),
             Ok(Err(e)) => last.finish(lost(&format!("cannot wait for messages: {e}"))),
             Err(_) => {
                 tracing::error!(job.id = job.get(), "the builder panicked");
-                last.finish(self.after_panic(&job.dir_name()));
+                last.finish(self.after_panic(job));
             }
         }
+        self.make_next(wanted);
     }
 
     /// A mistake of ours: the job fails, and what it left is freed all the same.
-    fn after_panic(&self, name: &str) -> Finished {
+    fn after_panic(&self, job: JobId) -> Finished {
+        let name = job.dir_name();
         let mut freed = Freed::default();
-        let path = self.data.root().join("build").join(name);
+        let path = self.data.root().join("build").join(&name);
         leftovers::end_processes(&path, &Candidates::All, &mut freed);
-        workspace::clear(&self.data, name, &mut freed);
+        workspace::clear(&self.data, &name, &mut freed);
+        freed.residual.extend(collect::discard(&self.data, job));
         Finished { residual: freed.residual, ..lost("the builder failed inside; see the journal") }
     }
 
@@ -188,13 +241,14 @@ impl Builder {
     /// directories below the build directory, and what is in the trash. Returns one sentence per
     /// thing found.
     pub fn sweep(&self) -> Vec<String> {
-        let mut found = self.sweep_builds();
+        let mut found = self.sweep_builds().said;
         found.extend(sweep_trash(&self.data));
         found
     }
 
     /// As [`sweep`](Self::sweep), for a builder whose server looks after the trash.
-    pub fn sweep_builds(&self) -> Vec<String> {
+    pub fn sweep_builds(&self) -> Swept {
+        let mut left = Vec::new();
         let mut freed = Freed::default();
         let build = self.data.root().join("build");
         if let Ok(groups) = self.groups(Sandbox::Auto.max(self.config.sandbox)) {
@@ -208,14 +262,28 @@ impl Builder {
                 for name in names {
                     let name = name.to_string_lossy();
                     freed.found.push(format!("build/{name} was left by a build that died"));
+                    let before = freed.residual.len();
                     workspace::clear(&self.data, &name, &mut freed);
+                    let stays = freed.residual.get(before..).unwrap_or_default();
+                    if let Some(job) = name.parse::<JobId>().ok().filter(|_| !stays.is_empty()) {
+                        left.push((job, stays.to_vec()));
+                    }
                 }
             }
             Err(e) => freed.residual.push(e.to_string()),
         }
-        freed.found.extend(freed.residual.iter().map(|what| format!("not freed: {what}")));
-        freed.found
+        freed.found.extend(freed.residual.iter().map(|what| format!("{NOT_FREED}{what}")));
+        Swept { said: freed.found, left }
     }
+}
+
+/// What a start found of builds that died.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    /// One sentence per thing that was found, and per thing that could not be freed.
+    pub said: Vec<String>,
+    /// What could not be freed, by the job that left it; one sentence each, with the way out.
+    pub left: Vec<(JobId, Vec<String>)>,
 }
 
 /// Empties the trash. Returns a sentence if there was something, and one for what could not go.
@@ -225,7 +293,7 @@ pub fn sweep_trash(data: &DataDir) -> Vec<String> {
     if trash.entries > 0 {
         found.push(format!("trash/ still held {} entries", trash.entries));
     }
-    found.extend(trash.errors.iter().map(|what| format!("not freed: {what}")));
+    found.extend(trash.errors.iter().map(|what| format!("{NOT_FREED}{what}")));
     found
 }
 

@@ -3,7 +3,8 @@
 //! loses nothing.
 
 use super::{
-    protocol::Standing,
+    clock,
+    protocol::{Finished, Standing},
     wire::{FromBuilder, WireError},
 };
 use crate::{
@@ -39,6 +40,29 @@ pub(super) fn keep(data: &DataDir, standing: &Standing) -> Result<(), FilesError
     dir.write_new(&new, &bytes, 0o600)?;
     dir.remove_file(&name)?;
     dir.rename(&new, &dir, &name)
+}
+
+/// Keeps that builds died, where not all could be freed that they left: so it is told of the job.
+pub(super) fn keep_left(data: &DataDir, left: Vec<(JobId, Vec<String>)>) {
+    let kept = all(data);
+    for (job, residual) in left {
+        let mut standing = match kept.iter().find(|standing| standing.job == job) {
+            Some(known) => known.clone(),
+            None => Standing { log: log(data, job), ..Standing::new(job, clock::now()) },
+        };
+        let finished = standing.finished.get_or_insert_with(Finished::interrupted);
+        finished.residual.extend(residual);
+        if let Err(error) = keep(data, &standing) {
+            tracing::warn!(job.id = job.get(), %error, "what it left is not told of it");
+        }
+    }
+}
+
+/// Bytes and lines of the log of a job.
+fn log(data: &DataDir, job: JobId) -> (u64, u64) {
+    let bytes = data.open_log(job).ok().flatten().and_then(|log| log.len().ok());
+    let lines = data.open_log_index(job).ok().flatten().and_then(|index| index.lines().ok());
+    (bytes.unwrap_or(0), lines.unwrap_or(0))
 }
 
 /// The end of a job is written down elsewhere.

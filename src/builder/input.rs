@@ -9,7 +9,7 @@ use crate::{
     files::{DataDir, Dir, FilesError, Layout},
     plugin::{api, role_to_plugin},
 };
-use std::path::PathBuf;
+use std::{io::Read as _, path::PathBuf};
 
 /// The files as the plan sees them.
 pub(super) fn list(
@@ -34,8 +34,17 @@ pub(super) fn list(
         .collect()
 }
 
-/// Makes `input/`: empty for a mount, or with copies.
-pub(super) fn provide(data: &DataDir, job: JobId, root: &Dir, mounted: bool) -> Result<(), String> {
+/// Bytes that are copied between two looks at whether the build is to end.
+const PIECE: u64 = 64 << 20;
+
+/// Makes `input/`: empty for a mount, or with copies, until the build is to end.
+pub(super) fn provide(
+    data: &DataDir,
+    job: JobId,
+    root: &Dir,
+    mounted: bool,
+    ended: &mut dyn FnMut() -> bool,
+) -> Result<(), String> {
     let fail = |e: FilesError| format!("the artifacts of job {job} cannot be used as input: {e}");
     let input = root.make_dir("input", 0o755).map_err(fail)?;
     if mounted {
@@ -45,8 +54,16 @@ pub(super) fn provide(data: &DataDir, job: JobId, root: &Dir, mounted: bool) -> 
     for name in artifacts.names(usize::MAX).map_err(fail)? {
         let (mut from, _) = artifacts.open_file(&name).map_err(fail)?;
         let mut to = input.create_file(&name, 0o444).map_err(fail)?;
-        std::io::copy(&mut from, &mut to)
-            .map_err(|e| format!("cannot copy {} as input: {e}", name.display()))?;
+        loop {
+            if ended() {
+                return Ok(());
+            }
+            let copied = std::io::copy(&mut (&mut from).take(PIECE), &mut to)
+                .map_err(|e| format!("cannot copy {} as input: {e}", name.display()))?;
+            if copied < PIECE {
+                break;
+            }
+        }
     }
     Ok(())
 }

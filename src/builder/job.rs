@@ -3,7 +3,7 @@
 use super::{
     cgroup::{Group, Groups},
     collect::{self, CollectError},
-    embedded::BuilderConfig,
+    embedded::{BuilderConfig, Next},
     evidence::Room,
     input,
     leftovers::{self, Candidates, MARK},
@@ -12,7 +12,7 @@ use super::{
     outbox::Outbox,
     pipeline::{Cap, Pipeline},
     planner::{Planner, Source},
-    process::{End, Tool},
+    process::{End, Ready, Tool},
     protocol::{Event, Finished, Order, Outcome, StagedArtifact, VERSION},
     sandbox::{self, Confinement, Inner, Outer, Reach},
     stop::Stop,
@@ -22,10 +22,11 @@ use super::{
 };
 use crate::{
     domain::{Cause, Failure, Sandbox, Used},
-    files::{DataDir, FilesError, Freed},
+    files::{DataDir, FilesError, Freed, NOT_FREED},
     plugin::{api, plugin_request, shown_command},
 };
 use std::{
+    cell::Cell,
     collections::HashMap,
     path::{Path, PathBuf},
     sync::Arc,
@@ -44,9 +45,12 @@ const PASSED_ON: [&str; 10] = [
     "NO_PROXY",
     "ALL_PROXY",
 ];
-/// Parts of the data directory that no tool has to see.
 const ADMIT: &str = "tell the administrator of the box, or choose another queue";
-const HIDDEN: [&str; 5] = ["db", "jobs", "trash", "backup", "plugins"];
+/// Parts of the data directory that no tool has to see. One that is root could uncover them again.
+const HIDDEN: [&str; 9] =
+    ["db", "jobs", "trash", "backup", "plugins", "tls", "cwasm", "cwasm-builder", "builder"];
+/// Where programs share memory under a name.
+const SHARED: &str = "/dev/shm";
 
 /// What a build works with.
 pub(super) struct Task {
@@ -111,11 +115,29 @@ struct Course<'a> {
     reach: &'a Reach,
     /// What confines the steps, for people.
     sandbox: String,
+    ready: &'a Waiting,
+}
+
+/// The sandbox's helper that waits for the first tool, until that is there.
+struct Waiting(Cell<Option<Ready>>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if let Some(ready) = self.0.take() {
+            ready.discard();
+        }
+    }
 }
 
 impl Task {
     /// Carries it out. Whatever happens, the end is one `Finished`, and nothing is left.
-    pub(super) fn run(&self, outbox: Outbox, mut stop: Stop) -> (Outbox, Finished) {
+    /// `next` is where its first tool may run.
+    pub(super) fn run(
+        &self,
+        outbox: Outbox,
+        mut stop: Stop,
+        next: Option<Next>,
+    ) -> (Outbox, Finished) {
         let log = match self.data.append_log(self.order.job) {
             Ok(log) => log,
             Err(e) => return (outbox, finished(Outcome::Failed(files_failed(e)))),
@@ -124,9 +146,8 @@ impl Task {
         let cap = Cap::of(self.order.limits.log);
         let mut pipeline = Pipeline::new(log, masker, outbox, cap);
         let first = leftovers::newest_process();
-        let group = self.groups.as_ref().map_err(Clone::clone);
-        let group = group.and_then(|groups| groups.make(self.order.job, &self.order.limits.bounds));
-        let mut end = self.carry_out(&mut pipeline, &mut stop, group.as_ref());
+        let (group, ready) = self.group(next);
+        let mut end = self.carry_out(&mut pipeline, &mut stop, group.as_ref(), ready);
         let freed = self.clean(first, group.ok().as_ref(), &mut end);
         if let Some(used) = shown(&end.used) {
             pipeline.remark(&used);
@@ -135,7 +156,7 @@ impl Task {
             pipeline.remark(found);
         }
         for residual in &freed.residual {
-            pipeline.remark(&format!("not freed: {residual}"));
+            pipeline.remark(&format!("{NOT_FREED}{residual}"));
         }
         end.residual.extend(freed.residual);
         if let Outcome::Failed(failure) = &mut end.outcome {
@@ -148,6 +169,28 @@ impl Task {
             failure.line = failure.line.map(|line| pipeline.place(line));
         }
         (pipeline.into_outbox(), end)
+    }
+
+    /// The control group of the job, and what waits in it for the first tool.
+    fn group(&self, next: Option<Next>) -> (Result<Group, String>, Option<Ready>) {
+        let bounds = &self.order.limits.bounds;
+        let groups = self.groups.as_ref().map_err(Clone::clone);
+        match (groups, next) {
+            (Ok(_), Some(Next { ready, group: Some(group) })) => match group.limit(bounds) {
+                Ok(()) => (Ok(group), Some(ready)),
+                Err(why) => {
+                    ready.discard();
+                    (Err(why), None)
+                }
+            },
+            (Err(why), Some(Next { ready, group: None })) => (Err(why), Some(ready)),
+            (groups, other) => {
+                if let Some(Next { ready, .. }) = other {
+                    ready.discard();
+                }
+                (groups.and_then(|groups| groups.make(self.order.job, bounds)), None)
+            }
+        }
     }
 
     fn secrets<'a>(&'a self, steps: &'a [api::Step]) -> impl Iterator<Item = &'a str> {
@@ -178,7 +221,9 @@ impl Task {
         pipeline: &mut Pipeline,
         stop: &mut Stop,
         group: Result<&Group, &String>,
+        ready: Option<Ready>,
     ) -> Finished {
+        let ready = Waiting(Cell::new(ready));
         let name = self.order.job.dir_name();
         // What a build of the same job left behind when its process died.
         if self.data.build().look(name.as_ref()).is_ok() {
@@ -191,6 +236,10 @@ impl Task {
             Ok(reach) => reach,
             Err(why) => return finished(Outcome::Failed(verdict::failed(Cause::Box, why, ADMIT))),
         };
+        if let (Ok(_), Err(why)) = (&self.groups, &group) {
+            let said = format!("the limits of this build cannot be set: {why}");
+            return finished(Outcome::Failed(verdict::failed(Cause::Box, said, ADMIT)));
+        }
         let owner = (reach.best == Confinement::Rootless).then_some(self.config.rootless_ids);
         let made = Workspace::make(&self.data, self.order.job, &self.order.runner, owner);
         let workspace = match made {
@@ -199,7 +248,7 @@ impl Task {
         };
         let limits = &self.order.limits;
         let mut watch = Watch::new(pipeline, stop, limits, &workspace.root, group.ok());
-        let outcome = match self.prepare(&workspace, reach, group.err(), &mut watch) {
+        let outcome = match self.prepare(&workspace, reach, group.err(), &ready, &mut watch) {
             Ok((course, plan)) => course.follow(&plan, &mut watch),
             Err(Refused::Failed(failure)) => Err(Outcome::Failed(failure)),
             Err(Refused::Stopped(why)) => {
@@ -223,6 +272,7 @@ impl Task {
         workspace: &'a Workspace,
         reach: &'a Reach,
         ungrouped: Option<&String>,
+        ready: &'a Waiting,
         watch: &mut Watch<'_>,
     ) -> Result<(Course<'a>, api::BuildPlan), Refused> {
         let order = &self.order;
@@ -241,23 +291,23 @@ impl Task {
         let request = plugin_request(order.job, &order.request, inputs, layout);
         let plan = plan(&*planner, &request)?;
         if order.limits.bounds.sandbox == Sandbox::Rootless
-            && let Some(step) = sandbox::needs_root(&plan.steps)
+            && let Some((step, why)) = sandbox::not_rootless(reach, &plan.steps)
         {
-            let said = format!(
-                "`{}` has to be root on the box, and builds here are rootless",
-                step.program
-            );
+            let said = format!("`{}` {why}, and builds here are rootless", step.program);
             return Err(verdict::failed(Cause::Definition, said, "choose another queue").into());
         }
         let secrets = self.secrets(&plan.steps);
         watch.pipeline.mask_with(Masker::new(secrets));
         let programs = self.programs(&plan)?;
         let sandbox = self.sandbox(reach, &plan.steps, ungrouped);
-        let course = Course { task: self, planner, request, workspace, programs, reach, sandbox };
+        let task = self;
+        let course = Course { task, planner, request, workspace, programs, reach, sandbox, ready };
         workspace.write(&plan.files).map_err(|e| verdict::failed(Cause::Runner, e, ""))?;
         if let Some(job) = order.request.input_job {
             let mounted = plan.steps.iter().all(|step| mounts_input(reach, step));
-            input::provide(&self.data, job, &workspace.root, mounted).map_err(box_failed)?;
+            let mut ended = || watch.check();
+            input::provide(&self.data, job, &workspace.root, mounted, &mut ended)
+                .map_err(box_failed)?;
         }
         if watch.check() {
             return Err(Refused::Stopped(watch.why.clone().unwrap_or(Why::Total)));
@@ -395,6 +445,7 @@ impl Course<'_> {
     fn step(&self, step: &api::Step, watch: &mut Watch<'_>) -> End {
         watch.pipeline.remark(&format!("{}: {}", step.name, shown_command(step)));
         watch.program = Some(step.program.clone());
+        watch.begin_step();
         let confinement = self.reach.for_step(&step.privileges);
         let end = match self.start(step, confinement, watch.group) {
             Ok((tool, output)) => watch.run(tool, output),
@@ -418,6 +469,15 @@ impl Course<'_> {
         let config = &self.task.config;
         let outer = Outer { confinement, network, ids: config.rootless_ids };
         let inner = self.inner(step, confinement)?;
+        if confinement != Confinement::Off
+            && let Some(ready) = self.ready.0.take()
+        {
+            match ready.start(&outer, &inner) {
+                Ok(started) => return Ok(started),
+                // It may have died since: then the tool starts like any other.
+                Err(error) => tracing::debug!(%error, "what was made ready is gone"),
+            }
+        }
         Tool::start(&config.own_exe, &outer, &inner, group).map_err(|e| e.to_string())
     }
 
@@ -430,13 +490,10 @@ impl Course<'_> {
         let inputs = input
             .map_or_else(Vec::new, |job| input::mounts(&task.data, job, &self.workspace.layout));
         let root = task.data.root();
+        let masked = matches!(confinement, Confinement::Rootless | Confinement::User);
         let shared_tmp = root.starts_with("/tmp") || root.starts_with("/var/tmp");
-        let rootless = confinement == Confinement::Rootless;
-        let hide = if confinement.has_mounts() && !rootless {
-            HIDDEN.map(|part| root.join(part)).to_vec()
-        } else {
-            Vec::new()
-        };
+        let hidden = HIDDEN.map(|part| root.join(part)).into_iter();
+        let hide = hidden.filter(|path| confinement == Confinement::Full && path.is_dir());
         Ok(Inner {
             confinement,
             program: self.programs.get(&step.program).cloned().unwrap_or_default(),
@@ -447,8 +504,10 @@ impl Course<'_> {
             inputs,
             // A data directory below /tmp would be covered by it.
             tmp: (!shared_tmp).then(|| self.workspace.tmp()),
-            hide,
-            mask: rootless.then(|| self.workspace.mask(&task.data)),
+            // As with a data directory below /tmp.
+            own_memory: Path::new(SHARED).is_dir() && !root.starts_with(SHARED),
+            hide: hide.collect(),
+            mask: masked.then(|| self.workspace.mask(&task.data)),
         })
     }
 
@@ -482,6 +541,7 @@ impl Course<'_> {
             program: &step.program,
             end,
             memory: watch.memory(),
+            counted: watch.is_counted(),
             met_tasks: watch.met_tasks(),
             bounds: &self.task.order.limits.bounds,
             room: Room::of(watch.root),

@@ -1,7 +1,7 @@
 //! The kernel calls for which there is no safe wrapper.
 #![expect(unsafe_code, reason = "these have no safe wrapper; see each SAFETY")]
 
-use rustix::thread::UnshareFlags;
+use rustix::{process::Pid, thread::UnshareFlags};
 use std::{
     io,
     os::fd::{BorrowedFd, FromRawFd as _, OwnedFd},
@@ -12,6 +12,20 @@ pub(super) fn unshare(namespaces: UnshareFlags) -> io::Result<()> {
     let namespaces = namespaces.difference(UnshareFlags::FILES);
     // SAFETY: the only unsafe flag is FILES, which was just taken out.
     Ok(unsafe { rustix::thread::unshare_unsafe(namespaces) }?)
+}
+
+/// Makes a copy of this process: its number for this one, `None` in the copy.
+///
+/// Only for a process that has one thread and will never have had another: the sandbox's helper,
+/// before it does anything else.
+pub(super) fn fork() -> io::Result<Option<Pid>> {
+    // SAFETY: nobody calls it but a process with a single thread, so the copy has every thread that
+    // could hold a lock.
+    let number = unsafe { libc::fork() };
+    if number < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(Pid::from_raw(number))
 }
 
 /// Takes over a handle that whoever started this process opened for it.

@@ -16,6 +16,10 @@ const LONGEST_USER: usize = 512;
 /// A held piece of a line goes on when it gets longer.
 const LONGEST_HELD: usize = 16 << 10;
 
+/// Bytes that a private key may have: twice what one of 16,384 bits takes. What looks like the
+/// beginning of one and never ends does not take the rest of the log with it.
+const LONGEST_KEY: usize = 32 << 10;
+
 const KEY_BEGIN: &[u8] = b"-----BEGIN ";
 const KEY_END: &[u8] = b"-----END ";
 const ROOTPW: &[u8] = b"rootpw";
@@ -31,6 +35,8 @@ pub(super) struct Masker {
     held: Vec<u8>,
     /// Inside a private key, which goes on until its end line.
     in_key: bool,
+    /// Bytes of it that were taken out so far.
+    taken: usize,
 }
 
 /// A part to be replaced.
@@ -90,15 +96,16 @@ impl Masker {
             url: finder(URL),
             held: Vec::new(),
             in_key: false,
+            taken: 0,
         }
     }
 
     /// One line or word at once, nothing held back.
     pub(super) fn text(&mut self, text: &str) -> String {
         let held = std::mem::take(&mut self.held);
-        let in_key = std::mem::take(&mut self.in_key);
+        let (in_key, taken) = (std::mem::take(&mut self.in_key), self.taken);
         let masked = String::from_utf8_lossy(&self.mask(text.as_bytes(), true)).into_owned();
-        (self.held, self.in_key) = (held, in_key);
+        (self.held, self.in_key, self.taken) = (held, in_key, taken);
         masked
     }
 
@@ -129,6 +136,7 @@ impl Masker {
         self.in_key = found.opens_key.is_some() && found.hold.is_none() && !last;
         if let Some(key) = found.opens_key.filter(|_| self.in_key) {
             let from = self.key_tail(&bytes, key);
+            self.taken = from - key;
             self.held = bytes.get(from..).unwrap_or_default().to_vec();
         }
         Cow::Owned(replace(bytes.get(..end).unwrap_or_default(), found.hits))
@@ -136,10 +144,7 @@ impl Masker {
 
     /// Drops bytes up to the end of a private key, then goes on with what follows it.
     fn skip_key(&mut self, bytes: &[u8], last: bool) -> Vec<u8> {
-        let end = self.key_end.find(bytes).and_then(|at| {
-            let line = bytes.get(at..)?;
-            memchr::memchr(b'\n', line).map(|end| at + end)
-        });
+        let end = self.end_of_key(bytes, LONGEST_KEY.saturating_sub(self.taken));
         if let Some(rest) = end.and_then(|end| bytes.get(end..)) {
             self.in_key = false;
             return self.pass(Cow::Borrowed(rest), last).into_owned();
@@ -148,9 +153,17 @@ impl Masker {
             self.in_key = false;
         } else {
             let from = self.key_tail(bytes, 0);
+            self.taken += from;
             self.held = bytes.get(from..).unwrap_or_default().to_vec();
         }
         Vec::new()
+    }
+
+    /// Where the line ends that ends a key, or that is behind the `most` bytes it may have.
+    fn end_of_key(&self, bytes: &[u8], most: usize) -> Option<usize> {
+        let key = bytes.get(..most).unwrap_or(bytes);
+        let at = self.key_end.find(key).or((key.len() < bytes.len()).then_some(key.len()))?;
+        memchr::memchr(b'\n', bytes.get(at..)?).map(|line| at + line)
     }
 
     /// From where on the rest of a key must be kept to see its end, which may be cut anywhere.
@@ -237,10 +250,7 @@ impl Masker {
                 continue;
             }
             let body = bytes.get(from..).unwrap_or_default();
-            let end = self
-                .key_end
-                .find(body)
-                .and_then(|at| memchr::memchr(b'\n', body.get(at..)?).map(|end| from + at + end));
+            let end = self.end_of_key(body, LONGEST_KEY).map(|end| from + end);
             let start = from + 1;
             found.hits.push(Hit { start, end: end.unwrap_or(bytes.len()).max(start) });
             let Some(end) = end else {
@@ -325,6 +335,21 @@ mod tests {
             let masked = all(&mut Masker::new([]), &pieces);
             assert!(!masked.contains("AAAA") && !masked.contains("BBBB"), "{size}: {masked}");
             assert!(masked.starts_with("a\n") && masked.ends_with("\nb\n"), "{size}: {masked}");
+        }
+    }
+
+    #[test]
+    fn a_private_key_without_an_end_does_not_take_the_log_with_it() {
+        let begin = "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n";
+        let more: String = (0..9_000).map(|n| format!("line {n}\n")).collect();
+        let text = format!("{begin}{more}");
+        for size in [7, 1_000, 20_000, 50_000, text.len()] {
+            let pieces: Vec<&[u8]> = text.as_bytes().chunks(size).collect();
+            let masked = all(&mut Masker::new([]), &pieces);
+            assert!(!masked.contains("AAAA"), "{size}");
+            assert!(masked.ends_with("line 8998\nline 8999\n"), "{size}");
+            let taken = text.len() - masked.len();
+            assert!(taken < LONGEST_KEY + LONGEST_HELD + 100, "{size}: {taken} bytes are gone");
         }
     }
 

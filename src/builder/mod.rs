@@ -32,10 +32,10 @@ mod watch;
 pub mod wire;
 mod workspace;
 
-pub use embedded::{Build, Builder, BuilderConfig, sweep_trash};
+pub use embedded::{Build, Builder, BuilderConfig, Swept, sweep_trash};
 #[doc(hidden)]
 pub use planner::{Observing, Planner, Source};
-pub use remote::{Link, Remote};
+pub use remote::{Link, Patience, Remote};
 pub use service::Service;
 pub use shim::{SHIM_ARGUMENT, shim_main};
 pub use socket::Socket;

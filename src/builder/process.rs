@@ -2,7 +2,7 @@
 
 use super::{
     cgroup::Group,
-    sandbox::{Confinement, IDS, Inner, Outer},
+    sandbox::{Confinement, IDS, Inner, Outer, Unfit},
     shim,
 };
 use rustix::{
@@ -69,16 +69,11 @@ impl Tool {
         inner: &Inner,
         group: Option<&Group>,
     ) -> io::Result<(Self, File)> {
-        let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
-        // A user over the pipe quota gets the ordinary size.
-        let _ = fcntl_setpipe_size(&reader, PIPE);
-        rustix::io::ioctl_fionbio(&reader, true)?;
-        let tool = if outer.confinement == Confinement::Off {
-            Self::plain(inner, writer)?
-        } else {
-            Self::confined(own_exe, outer, inner, writer.into(), group)?
-        };
-        Ok((tool, File::from(reader)))
+        if outer.confinement == Confinement::Off {
+            let (reader, writer) = output()?;
+            return Ok((Self::plain(inner, writer)?, reader));
+        }
+        Ready::make(own_exe, group)?.start(outer, inner)
     }
 
     /// No `pre_exec`: so that the standard library can use `posix_spawn`.
@@ -98,14 +93,9 @@ impl Tool {
         Self::over(child, None, group)
     }
 
+    /// The sandbox's helper, which waits to be briefed.
     #[expect(clippy::disallowed_methods, reason = "this is where the sandbox is started")]
-    fn confined(
-        own_exe: &Path,
-        outer: &Outer,
-        inner: &Inner,
-        output: Output,
-        group: Option<&Group>,
-    ) -> io::Result<Self> {
+    fn idle(own_exe: &Path, output: Output) -> io::Result<Self> {
         let (ours, theirs) = UnixStream::pair()?;
         let mut command = Command::new(own_exe);
         command
@@ -117,21 +107,17 @@ impl Tool {
         let child = command.spawn()?;
         // The command holds the other ends, which must close for the end to be seen.
         drop(command);
-        let mut tool = Self::over(child, Some(ours), None)?;
-        tool.ids = (outer.confinement == Confinement::Rootless).then_some(outer.ids);
-        // Before it is told anything: so whatever it starts is in there too.
-        let grouped = group.map_or(Ok(()), |group| group.add(tool.child.id()));
-        let no_group =
-            |e: io::Error| io::Error::other(format!("it cannot be put in its control group: {e}"));
-        if let Err(e) = grouped.map_err(no_group).and_then(|()| tool.brief(outer, inner)) {
-            tool.kill();
-            let _ = tool.child.wait();
-            return Err(e);
-        }
-        Ok(tool)
+        Self::over(child, Some(ours), None)
     }
 
-    fn brief(&self, outer: &Outer, inner: &Inner) -> io::Result<()> {
+    /// Ends it before it has become a tool.
+    fn discard(mut self) {
+        self.kill();
+        let _ = self.child.wait();
+    }
+
+    fn brief(&mut self, outer: &Outer, inner: &Inner) -> io::Result<()> {
+        self.ids = (outer.confinement == Confinement::Rootless).then_some(outer.ids);
         let Some(control) = &self.control else { return Ok(()) };
         // A shim that does not read must not hold up this thread.
         control.set_write_timeout(Some(std::time::Duration::from_secs(10)))?;
@@ -167,11 +153,7 @@ impl Tool {
     }
 
     /// Makes the surroundings of a confinement without running anything in them.
-    pub(super) fn try_out(
-        own_exe: &Path,
-        confinement: Confinement,
-        ids: u32,
-    ) -> Result<(), String> {
+    pub(super) fn try_out(own_exe: &Path, confinement: Confinement, ids: u32) -> Result<(), Unfit> {
         let outer = Outer { confinement, network: false, ids };
         let inner = Inner {
             confinement,
@@ -182,18 +164,27 @@ impl Tool {
             hostname: "img".into(),
             inputs: Vec::new(),
             tmp: None,
+            own_memory: false,
             hide: Vec::new(),
             mask: None,
         };
-        let mut tool = Self::confined(own_exe, &outer, &inner, Output::Null, None)
-            .map_err(|e| format!("cannot start {}: {e}", own_exe.display()))?;
+        let mut tool = Self::idle(own_exe, Output::Null)
+            .map_err(|e| Unfit::Unknown(format!("cannot start {}: {e}", own_exe.display())))?;
+        if let Err(e) = tool.brief(&outer, &inner) {
+            tool.discard();
+            return Err(Unfit::Unknown(e.to_string()));
+        }
         if !tool.ends_soon() {
             tool.kill();
         }
+        let said = tool.report.is_some();
         match tool.finish() {
             End::Exit(0) => Ok(()),
-            End::Failed(reason) => Err(reason),
-            End::Exit(_) | End::Signal(_) => Err("the sandbox does not answer".into()),
+            End::Failed(reason) if said => Err(Unfit::Refused(reason)),
+            End::Failed(reason) => Err(Unfit::Unknown(reason)),
+            End::Exit(_) | End::Signal(_) => {
+                Err(Unfit::Unknown("the sandbox does not answer".into()))
+            }
         }
     }
 
@@ -253,7 +244,10 @@ impl Tool {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let number = || rest.parse::<i32>().ok();
         match word {
-            "pid" => self.group = number().and_then(Pid::from_raw),
+            // Once, and never everybody.
+            "pid" if self.group.is_none() => {
+                self.group = number().filter(|pid| *pid > 1).and_then(Pid::from_raw);
+            }
             "user" => self.asks_ids = true,
             "started" => self.running = true,
             "exit" => self.report = number().map(End::Exit),
@@ -307,6 +301,15 @@ impl Tool {
         }
     }
 
+    /// It does not go although it was killed: somebody waits for it, so that it is gone for good
+    /// once it is.
+    pub(super) fn abandon(mut self) {
+        let wait = move || drop(self.child.wait());
+        if let Err(error) = std::thread::Builder::new().name("reap".into()).spawn(wait) {
+            tracing::warn!(%error, "nobody waits for a tool that does not end");
+        }
+    }
+
     /// Collects how it ended; only to be called when it has.
     pub(super) fn finish(mut self) -> End {
         self.hear();
@@ -322,6 +325,52 @@ impl Tool {
             (None, Ok(status)) => End::Failed(format!("the sandbox was lost: {status}")),
             (None, Err(e)) => End::Failed(format!("its end was not seen: {e}")),
         }
+    }
+}
+
+/// What a tool prints to, and where that comes out, without blocking.
+fn output() -> io::Result<(File, OwnedFd)> {
+    let (reader, writer) = pipe_with(PipeFlags::CLOEXEC)?;
+    // A user over the pipe quota gets the ordinary size.
+    let _ = fcntl_setpipe_size(&reader, PIPE);
+    rustix::io::ioctl_fionbio(&reader, true)?;
+    Ok((File::from(reader), writer))
+}
+
+/// The sandbox's helper that waits for its tool, where it will run. Most of what the start of a
+/// confined tool takes has been done then: starting this program, and moving into a control group,
+/// for which the kernel waits until every processor has noticed.
+pub(super) struct Ready {
+    tool: Tool,
+    output: File,
+}
+
+impl Ready {
+    pub(super) fn make(own_exe: &Path, group: Option<&Group>) -> io::Result<Self> {
+        let (output, writer) = output()?;
+        let tool = Tool::idle(own_exe, writer.into())?;
+        // Before it is told anything: so whatever it starts is in there too.
+        if let Err(e) = group.map_or(Ok(()), |group| group.add(tool.child.id())) {
+            tool.discard();
+            return Err(io::Error::other(format!("it cannot be put in its control group: {e}")));
+        }
+        Ok(Self { tool, output })
+    }
+
+    /// Starts the tool. The file gives what it prints, without blocking.
+    pub(super) fn start(mut self, outer: &Outer, inner: &Inner) -> io::Result<(Tool, File)> {
+        match self.tool.brief(outer, inner) {
+            Ok(()) => Ok((self.tool, self.output)),
+            Err(e) => {
+                self.tool.discard();
+                Err(e)
+            }
+        }
+    }
+
+    /// Nobody needs it.
+    pub(super) fn discard(self) {
+        self.tool.discard();
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     plugin::Ask,
 };
 use bytes::Bytes;
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 /// Version of these messages. A builder refuses an order of another version.
 pub const VERSION: u32 = 2;
@@ -140,9 +140,6 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Phases that are remembered; of a build with more, the later ones are not.
-    const PHASES: usize = 1_000;
-
     /// A job whose order has just come.
     pub fn new(job: JobId, ordered: Timestamp) -> Self {
         Self {
@@ -176,9 +173,7 @@ impl Standing {
                 self.log = (offset.saturating_add(bytes.len() as u64), self.log.1 + ends);
             }
             Event::Phase { name, at } => {
-                if self.phases.len() < Self::PHASES {
-                    self.phases.push((name.clone(), *at));
-                }
+                remember_phase(&mut self.phases, name, *at);
                 self.progress = None;
             }
             Event::Progress { done, total, unit } => {
@@ -189,6 +184,52 @@ impl Standing {
             Event::Finished(finished) => self.finished = Some(finished.clone()),
         }
     }
+}
+
+/// Phases that are remembered; of a build with more, the later ones are not.
+const PHASES: usize = 1_000;
+/// Bytes of a phase's name that are remembered.
+const PHASE: usize = 200;
+/// Bytes of one text for people.
+const TEXT: usize = 16 << 10;
+/// Bytes of a list of texts for people.
+const LIST: usize = 200 << 10;
+
+/// Adds a phase to those of a job, as far as they are remembered: all there is to say of a job has
+/// to fit in one record.
+pub fn remember_phase(phases: &mut Vec<(String, Timestamp)>, name: &str, at: Timestamp) {
+    if phases.len() < PHASES {
+        phases.push((cut(name, PHASE).into_owned(), at));
+    }
+}
+
+fn cut(text: &str, most: usize) -> Cow<'_, str> {
+    if text.len() <= most {
+        return Cow::Borrowed(text);
+    }
+    let end = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    Cow::Owned(format!("{}…", text.get(..end).unwrap_or_default()))
+}
+
+/// A text for people, cut to a size that always fits: 16 KiB.
+pub fn shortened(text: &str) -> Cow<'_, str> {
+    cut(text, TEXT)
+}
+
+/// Texts for people, each [`shortened`] and of all of them as many as always fit: 200 KiB.
+pub fn short_list(texts: &[String]) -> Vec<String> {
+    let mut room = LIST;
+    let mut list = Vec::new();
+    for text in texts {
+        let text = shortened(text);
+        let Some(left) = room.checked_sub(text.len() + 8) else {
+            list.push("…".to_owned());
+            break;
+        };
+        room = left;
+        list.push(text.into_owned());
+    }
+    list
 }
 
 /// How a build ended.
@@ -204,6 +245,18 @@ pub struct Finished {
     pub peak_disk: u64,
     /// What else it used.
     pub used: Used,
+}
+
+impl Finished {
+    /// The end of a build whose builder died.
+    pub fn interrupted() -> Self {
+        Self::plain(Outcome::Failed(Failure {
+            cause: Cause::Interrupted,
+            message: "the builder was restarted while this was building".to_owned(),
+            suggestion: Some("submit it again".to_owned()),
+            line: None,
+        }))
+    }
 }
 
 /// The verdict on a build.
@@ -249,5 +302,25 @@ impl Outcome {
     /// A failure in one line.
     pub fn failed(cause: Cause, message: impl Into<String>) -> Self {
         Self::Failed(Failure { cause, message: message.into(), suggestion: None, line: None })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_remembered_of_a_build_has_a_size_that_always_fits() {
+        let mut standing = Standing::new(JobId::FIRST, Timestamp::default());
+        let name = "é".repeat(3_000);
+        for _ in 0..3_000 {
+            let at = Timestamp::default();
+            standing.note(&Event::Phase { name: name.clone(), at });
+        }
+        assert_eq!(standing.phases.len(), PHASES);
+        assert_eq!(standing.phases[0].0, format!("{}…", "é".repeat(PHASE / 2)));
+        let commands = short_list(&vec!["x".repeat(1 << 20); 10_000]);
+        let bytes: usize = commands.iter().map(String::len).sum();
+        assert!(bytes <= LIST && commands.last().is_some_and(|last| last == "…"), "{bytes}");
     }
 }

@@ -72,6 +72,8 @@ pub(super) struct Inner {
     pub(super) inputs: Vec<(PathBuf, PathBuf)>,
     /// Mounted over the shared temporary directories.
     pub(super) tmp: Option<PathBuf>,
+    /// Memory shared under a name is the build's own, and goes with it.
+    pub(super) own_memory: bool,
     /// Covered by something empty.
     pub(super) hide: Vec<PathBuf>,
     /// See [`Mask`].
@@ -130,37 +132,68 @@ impl Reach {
     }
 }
 
-/// The first step that cannot do without root on the box.
-pub(super) fn needs_root(steps: &[api::Step]) -> Option<&api::Step> {
+/// Why something is not to be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Unfit {
+    /// The box does not allow it.
+    Refused(String),
+    /// That could not be found out just now.
+    Unknown(String),
+}
+
+impl Unfit {
+    fn about(self, what: &str) -> Self {
+        match self {
+            Self::Refused(why) => Self::Refused(format!("{what}: {why}")),
+            Self::Unknown(why) => Self::Unknown(format!("{what}: {why}")),
+        }
+    }
+}
+
+/// The first step that cannot be carried out rootless: it has to be root on the box, or would be
+/// outside of every namespace.
+pub(super) fn not_rootless<'a>(
+    reach: &Reach,
+    steps: &'a [api::Step],
+) -> Option<(&'a api::Step, &'static str)> {
     use api::Privilege::{Kvm, LoopDevices, Network, Root, UserNamespaces};
-    let needs = |privilege: &api::Privilege| match privilege {
+    let needs_root = |privilege: &api::Privilege| match privilege {
         Root | LoopDevices | Kvm => true,
         Network | UserNamespaces => false,
     };
-    steps.iter().find(|step| step.privileges.iter().any(needs))
+    steps.iter().find_map(|step| {
+        if step.privileges.iter().any(needs_root) {
+            return Some((step, "has to be root on the box"));
+        }
+        let inside = reach.for_step(&step.privileges).has_mounts();
+        (!inside)
+            .then_some((step, "makes user namespaces of its own, which takes a builder with root"))
+    })
 }
 
 /// What this box allows of what is wanted, found out by trying it.
 ///
 /// # Errors
 /// When it cannot be as strict as it is wanted.
-pub(super) fn probe(own_exe: &Path, wanted: Sandbox, ids: u32) -> Result<Reach, String> {
+pub(super) fn probe(own_exe: &Path, wanted: Sandbox, ids: u32) -> Result<Reach, Unfit> {
     match wanted {
         Sandbox::Off => Ok(Reach { best: Confinement::Off, why: Some("switched off".into()) }),
         Sandbox::Auto if own_exe.as_os_str().is_empty() => {
             Ok(Reach { best: Confinement::Off, why: Some("there is no /proc".into()) })
         }
-        Sandbox::Auto => Ok(best(own_exe)),
+        Sandbox::Auto => best(own_exe).map_err(|why| why.about("the sandbox cannot be tried out")),
         Sandbox::Rootless => {
             let best = if may_administer() { Confinement::Rootless } else { Confinement::User };
             let tried = Tool::try_out(own_exe, best, ids);
-            tried.map_err(|why| format!("rootless builds are not to be had on this box: {why}"))?;
+            tried.map_err(|why| why.about("rootless builds are not to be had on this box"))?;
             Ok(Reach { best, why: None })
         }
     }
 }
 
-fn best(own_exe: &Path) -> Reach {
+/// What a box that is too busy to answer allows is not known: builds are never the less confined
+/// for that.
+fn best(own_exe: &Path) -> Result<Reach, Unfit> {
     let mut why = None;
     let order: &[Confinement] = if may_administer() {
         &[Confinement::Full, Confinement::User, Confinement::Group]
@@ -169,14 +202,47 @@ fn best(own_exe: &Path) -> Reach {
     };
     for best in order {
         match Tool::try_out(own_exe, *best, 0) {
-            Ok(()) => return Reach { best: *best, why },
-            Err(reason) => why = why.or(Some(reason)),
+            Ok(()) => return Ok(Reach { best: *best, why }),
+            Err(Unfit::Refused(reason)) => why = why.or(Some(reason)),
+            Err(unknown) => return Err(unknown),
         }
     }
-    Reach { best: Confinement::Off, why }
+    Ok(Reach { best: Confinement::Off, why })
 }
 
 fn may_administer() -> bool {
     rustix::thread::capabilities(None)
         .is_ok_and(|sets| sets.effective.contains(rustix::thread::CapabilitySet::SYS_ADMIN))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use api::Privilege::{LoopDevices, Network, UserNamespaces};
+
+    fn step(program: &str, privileges: Vec<api::Privilege>) -> api::Step {
+        api::Step {
+            name: program.into(),
+            program: program.into(),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            directory: String::new(),
+            privileges,
+            always: false,
+        }
+    }
+
+    #[test]
+    fn a_rootless_step_is_inside_of_namespaces_or_refused() {
+        let steps = [step("tar", vec![Network]), step("mmdebstrap", vec![UserNamespaces])];
+        let reach = |best| Reach { best, why: None };
+        assert!(not_rootless(&reach(Confinement::Rootless), &steps).is_none());
+        // Without root it would be outside: where it sees the store and the service's socket.
+        let (refused, why) = not_rootless(&reach(Confinement::User), &steps).unwrap();
+        assert_eq!(refused.program, "mmdebstrap");
+        assert!(why.contains("takes a builder with root"), "{why}");
+        let steps = [step("losetup", vec![LoopDevices])];
+        let (_, why) = not_rootless(&reach(Confinement::Rootless), &steps).unwrap();
+        assert_eq!(why, "has to be root on the box");
+    }
 }

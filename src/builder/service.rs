@@ -3,8 +3,8 @@
 
 use super::{
     desk::{Desk, Seat},
-    embedded::Builder,
-    orders,
+    embedded::{Builder, Swept},
+    ends, orders,
     protocol::StopReason,
     socket::{Socket, may_speak},
     wire::{FromBuilder, ToBuilder, WireError},
@@ -56,12 +56,15 @@ struct Talk {
 }
 
 impl Service {
-    /// A builder over `data` that listens on `socket`.
+    /// A builder over `data` that listens on `socket`. Frees what the last one left.
     ///
     /// # Errors
     /// When the data directory cannot be looked at.
     pub fn new(builder: Builder, data: Arc<DataDir>, socket: Socket) -> anyhow::Result<Self> {
         let owner = data.owner()?.0;
+        let Swept { said, left } = builder.sweep_builds();
+        said.iter().for_each(|found| tracing::warn!("left by the last builder: {found}"));
+        ends::keep_left(&data, left);
         Ok(Self { desk: Desk::new(Arc::clone(&data)), builder, data, owner, socket })
     }
 

@@ -1,7 +1,7 @@
 //! What runs between the builder and a tool: this program again, started with
 //! [`SHIM_ARGUMENT`] as its first argument.
 //!
-//! `outer` makes the namespaces and starts `init`, which is PID 1 in them: it mounts, starts the
+//! `outer` makes the namespaces and becomes two: `init`, which is PID 1 in them: it mounts, starts the
 //! tool, reaps, reports how the tool ended on its standard input (a socket to the builder), and
 //! ends – and with it everything else in the namespace. Both notice when the builder is gone: the
 //! socket's other end closes. Without namespaces one process does both, as a subreaper.
@@ -22,7 +22,7 @@ use rustix::{
         MountFlags, MountPropagationFlags, MoveMountFlags, OpenTreeFlags, move_mount, open_tree,
     },
     process::{self, Pid, Signal, WaitId, WaitIdOptions, WaitOptions},
-    thread::{CapabilitySet, UnshareFlags},
+    thread::UnshareFlags,
 };
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -35,7 +35,6 @@ use std::{
 
 /// First argument of a process that is the shim.
 pub const SHIM_ARGUMENT: &str = "__sandbox";
-const INIT: &str = "init";
 /// Bytes a message may have.
 const LONGEST: u32 = 64 << 20;
 /// How often stragglers are looked for before they are given up.
@@ -43,12 +42,10 @@ const ROUNDS: usize = 50;
 
 /// The whole program when its first argument is [`SHIM_ARGUMENT`]. Never for people.
 pub fn shim_main() -> ExitCode {
-    let init = std::env::args_os().nth(2).is_some_and(|word| word == INIT);
     let Ok(control) = io::stdin().as_fd().try_clone_to_owned().map(File::from) else {
         return ExitCode::FAILURE;
     };
-    let result = if init { run_init(&control) } else { run_outer(&control) };
-    match result {
+    match run_outer(&control) {
         Ok(()) => ExitCode::SUCCESS,
         Err(message) => {
             say(&control, &format!("error {}", message.replace('\n', " ")));
@@ -91,7 +88,6 @@ fn run_outer(control: &File) -> Result<(), String> {
             let (uid, gid) = (process::getuid().as_raw(), process::getgid().as_raw());
             enter(&outer, UnshareFlags::NEWUSER)?;
             map_ids(uid, gid).map_err(|e| format!("cannot map ids: {e}"))?;
-            keep_capabilities().map_err(|e| format!("cannot keep capabilities: {e}"))?;
         }
         Confinement::Group | Confinement::Off => {
             process::set_child_subreaper(Some(process::getpid()))
@@ -99,14 +95,13 @@ fn run_outer(control: &File) -> Result<(), String> {
             return run_init(control);
         }
     }
-    let init = start_init(control).map_err(|e| format!("cannot start the sandbox: {e}"))?;
-    say(control, &format!("pid {}", init.id()));
-    if let Ok(id) = i32::try_from(init.id())
-        && let Some(pid) = Pid::from_raw(id)
-    {
-        // Not reaped, so that its number stays taken as long as this process lives.
-        let _ = process::waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
-    }
+    let init = kernel::fork().map_err(|e| format!("cannot start the sandbox: {e}"))?;
+    // A group of its own, whichever of the two comes first.
+    let _ = process::setpgid(init, init);
+    let Some(init) = init else { return run_init(control) };
+    say(control, &format!("pid {}", init.as_raw_nonzero()));
+    // Not reaped, so that its number stays taken as long as this process lives.
+    let _ = process::waitid(WaitId::Pid(init), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
     Ok(())
 }
 
@@ -128,23 +123,6 @@ fn map_ids(uid: u32, gid: u32) -> io::Result<()> {
     write("/proc/self/setgroups", "deny".into())?;
     write("/proc/self/uid_map", format!("{uid} {uid} 1"))?;
     write("/proc/self/gid_map", format!("{gid} {gid} 1"))
-}
-
-/// Lets `init` mount in the user namespace: its exec would drop what this process may do.
-fn keep_capabilities() -> io::Result<()> {
-    let mut sets = rustix::thread::capabilities(None)?;
-    sets.inheritable = sets.permitted;
-    rustix::thread::set_capabilities(None, sets)?;
-    Ok(rustix::thread::configure_capability_in_ambient_set(CapabilitySet::SYS_ADMIN, true)?)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the sandbox starts its own inner half")]
-fn start_init(control: &File) -> io::Result<Child> {
-    Command::new("/proc/self/exe")
-        .args([SHIM_ARGUMENT, INIT])
-        .stdin(Stdio::from(control.try_clone()?))
-        .process_group(0)
-        .spawn()
 }
 
 fn run_init(control: &File) -> Result<(), String> {
@@ -197,6 +175,11 @@ fn surround(inner: &Inner) -> Result<(), String> {
             rustix::mount::mount_bind(tmp, place).map_err(|e| fail("mount", place, e))?;
         }
     }
+    if inner.own_memory {
+        let (place, flags) = (Path::new("/dev/shm"), MountFlags::NOSUID | MountFlags::NODEV);
+        rustix::mount::mount("none", place, "tmpfs", flags, c"mode=1777")
+            .map_err(|e| fail("mount", place, e))?;
+    }
     for path in &inner.hide {
         cover(path).map_err(|e| fail("hide", path, e))?;
     }
@@ -205,10 +188,6 @@ fn surround(inner: &Inner) -> Result<(), String> {
         .map_err(|e| fail("mount", Path::new("/proc"), e))?;
     rustix::system::sethostname(inner.hostname.as_bytes())
         .map_err(|e| format!("cannot name the sandbox: {e}"))?;
-    if inner.confinement == Confinement::User {
-        rustix::thread::clear_ambient_capability_set()
-            .map_err(|e| format!("cannot drop capabilities: {e}"))?;
-    }
     Ok(())
 }
 

@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     domain::{Bounds, Cause, Failure, units::size_text},
+    files::FilesError,
     plugin::{PluginError, api},
 };
 use std::time::Duration;
@@ -125,8 +126,10 @@ fn named(signal: i32) -> String {
 pub(super) struct Facts<'a> {
     pub(super) program: &'a str,
     pub(super) end: &'a End,
-    /// Whether the kernel killed for want of memory since the build began.
+    /// Whether the kernel killed for want of memory since the step began.
     pub(super) memory: Memory,
+    /// True where that was counted for this build alone.
+    pub(super) counted: bool,
     /// Whether it was refused a process because it had as many as it may.
     pub(super) met_tasks: bool,
     /// What it may use.
@@ -251,7 +254,8 @@ fn outside(facts: &Facts<'_>) -> Option<Failure> {
 /// Neither the box nor the runner knows: the first error line of the log has to do.
 pub(super) fn of_step(facts: &Facts<'_>) -> Failure {
     let program = facts.program;
-    if facts.memory == Memory::Ran {
+    // What was counted for all builds may have been another one's.
+    if facts.memory == Memory::Ran && facts.counted {
         return Failure { line: facts.last(), ..failed(Cause::Box, of_child(program), FEWER) };
     }
     if let Some(failure) = missing(facts) {
@@ -327,6 +331,10 @@ pub(super) fn of_collect(error: CollectError) -> Outcome {
         CollectError::Files(e) if e.is_full() => {
             failed(Cause::Box, format!("the disk is full: {e}"), FREE)
         }
+        // The next try would find the same.
+        CollectError::Files(FilesError::Links { .. }) => {
+            failed(Cause::Runner, error.to_string(), REPLACE)
+        }
         CollectError::Files(_) => failed(Cause::Box, error.to_string(), ADMINISTRATOR),
         CollectError::Stopped => return Outcome::Stopped(StopReason::Cancelled),
     };
@@ -364,6 +372,7 @@ mod tests {
             program: "mic",
             end,
             memory,
+            counted: true,
             met_tasks,
             bounds: &bounds,
             room: None,

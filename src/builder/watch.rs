@@ -1,7 +1,7 @@
 //! Watching one tool run: its output, its end, stop messages and time limits, in one `poll` loop.
 
 use super::{
-    cgroup::Group,
+    cgroup::{Group, Met},
     evidence::{Complaints, Kills, Memory},
     pipeline::Pipeline,
     process::{End, Tool},
@@ -89,8 +89,10 @@ pub(super) struct Watch<'a> {
     pub(super) disk: u64,
     pub(super) group: Option<&'a Group>,
     pub(super) buffer: Vec<u8>,
-    /// What the kernel had counted when the build began.
+    /// What the kernel had counted when the step began, on the box
     pub(super) kills: Kills,
+    /// and in the job's group.
+    pub(super) met: Met,
     pub(super) complaints: Complaints,
     /// The program of the newest step.
     pub(super) program: Option<String>,
@@ -142,6 +144,7 @@ impl<'a> Watch<'a> {
             group,
             buffer: vec![0; CHUNK],
             kills: Kills::now(),
+            met: Met::default(),
             complaints: Complaints::default(),
             program: None,
         }
@@ -175,9 +178,25 @@ impl<'a> Watch<'a> {
         (now.duration_since(heard) >= self.limits.silence).then_some(Why::Silent)
     }
 
-    /// Whether a process of this build was killed for want of memory.
+    /// From here on another step is what fails.
+    pub(super) fn begin_step(&mut self) {
+        self.kills = Kills::now();
+        self.met = self.group.and_then(Group::met).unwrap_or_default();
+    }
+
+    /// What the job's group has met in this step; `None` where that is not counted.
+    fn met(&self) -> Option<Met> {
+        self.group.and_then(Group::met).map(|met| met.since(self.met))
+    }
+
+    /// True where the kernel counts for this build alone.
+    pub(super) fn is_counted(&self) -> bool {
+        self.met().is_some()
+    }
+
+    /// Whether a process of this step was killed for want of memory.
     pub(super) fn memory(&self) -> Memory {
-        match self.group.and_then(Group::met) {
+        match self.met() {
             Some(met) if met.over_memory > 0 && met.killed > 0 => Memory::OverLimit,
             Some(met) if met.killed > 0 => Memory::Ran,
             Some(_) => Memory::Held,
@@ -187,7 +206,7 @@ impl<'a> Watch<'a> {
 
     /// Whether it was refused a process because it had as many as it may.
     pub(super) fn met_tasks(&self) -> bool {
-        self.group.and_then(Group::met).is_some_and(|met| met.over_tasks > 0)
+        self.met().is_some_and(|met| met.over_tasks > 0)
     }
 
     /// Watches a tool until it, and what it started, is gone.
@@ -205,6 +224,8 @@ impl<'a> Watch<'a> {
             tidying,
         };
         loop {
+            // A second stop changes nothing, and must not ring for ever.
+            self.stop.check();
             let ready = self.wait(&run);
             if ready.output {
                 self.read(&mut run);
@@ -223,6 +244,7 @@ impl<'a> Watch<'a> {
         }
         self.pipeline.end_output();
         if run.ended.is_none() {
+            run.tool.abandon();
             return End::Failed("it does not end, even when killed".into());
         }
         run.tool.finish()

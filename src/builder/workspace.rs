@@ -50,11 +50,13 @@ impl Workspace {
         })
     }
 
-    /// What a rootless tool sees of the data directory.
+    /// What a tool in a user namespace sees of the data directory.
     pub(super) fn mask(&self, data: &DataDir) -> Mask {
         let Layout { root, cache, .. } = &self.layout;
         let mut own = cache.clone().into_os_string();
-        own.push(ROOTLESS);
+        if self.owner.is_some() {
+            own.push(ROOTLESS);
+        }
         let keep = vec![(root.clone(), root.clone()), (own.into(), cache.clone())];
         Mask { place: shut_from(data.root()), keep }
     }

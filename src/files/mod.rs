@@ -34,4 +34,4 @@ pub use mounts::{Freed, free_below};
 pub use remove::Removed;
 pub use sync::sync_together;
 pub use usage::Space;
-pub use way_out::{still_running, still_there};
+pub use way_out::{NOT_FREED, still_running, still_there};

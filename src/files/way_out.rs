@@ -5,6 +5,9 @@
 use super::Removed;
 use std::{fmt::Display, os::unix::ffi::OsStrExt, path::Path};
 
+/// Begins a remark about what could not be freed, among remarks about what was.
+pub const NOT_FREED: &str = "not freed: ";
+
 /// A path as one word of a shell, on one line and in printable ASCII.
 fn word(path: &Path) -> String {
     let bytes = path.as_os_str().as_bytes();

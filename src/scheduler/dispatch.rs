@@ -371,7 +371,9 @@ impl Dispatcher {
         let Some(Running { mut job, cancelled_by, .. }) = self.running.remove(&id) else { return };
         let now = (self.clock)();
         let outcome = ended.finished.outcome.clone();
-        let wanted = cancelled_by.is_none();
+        // Somebody may have cancelled it before this process began: that is not known any more.
+        let cancelled = outcome == Outcome::Stopped(StopReason::Cancelled);
+        let wanted = cancelled_by.is_none() && !cancelled;
         job.result = result(ended);
         match end_state(&job.state, outcome, cancelled_by, now) {
             Ok(state) => job.state = state,
@@ -466,7 +468,12 @@ fn end_state(
             state.cancel(by, now)
         }
         (Outcome::Failed(failure), _) => state.fail(failure, now),
-        (Outcome::Stopped(StopReason::Cancelled | StopReason::Interrupted), None) => {
+        (Outcome::Stopped(StopReason::Cancelled), None) => {
+            let mut failure = interrupted("somebody cancelled this, and it is not known who");
+            failure.suggestion = None;
+            state.fail(failure, now)
+        }
+        (Outcome::Stopped(StopReason::Interrupted), None) => {
             state.fail(interrupted("the service was stopped while this was building"), now)
         }
     }
@@ -479,5 +486,24 @@ pub(super) fn interrupted(message: &str) -> Failure {
         message: message.to_owned(),
         suggestion: Some("submit it again".to_owned()),
         line: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_that_nobody_here_asked_for_tells_what_it_was() {
+        let building = JobState::Building { started: Timestamp::default() };
+        let end = |reason| {
+            let ended = end_state(&building, Outcome::Stopped(reason), None, Timestamp::default());
+            let JobState::Failed { failure, .. } = ended.unwrap() else { panic!("not failed") };
+            (failure.cause, failure.message)
+        };
+        let (cause, message) = end(StopReason::Cancelled);
+        assert_eq!(cause, Cause::Interrupted);
+        assert!(message.contains("somebody cancelled"), "{message}");
+        assert!(end(StopReason::Interrupted).1.contains("the service was stopped"));
     }
 }

@@ -14,7 +14,7 @@ pub use cron::{Chores, ChoresError};
 pub use disk::Sampler;
 pub use dispatch::{Dispatcher, DispatcherConfig, StartBuild};
 pub use link::{follow_link, note_link};
-pub use recover::{Builds, Recovered, recover};
+pub use recover::{Builds, Recovered, note_left, recover};
 
 /// Reads the clock; one function in the whole program, handed to whoever needs it.
 pub type Clock = fn() -> crate::domain::Timestamp;

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     app::App,
-    domain::{Job, JobState, StateKind, Timestamp},
+    domain::{Job, JobId, JobState, StateKind, Timestamp},
     store::{Cursor, JobFilter, StoreError},
 };
 
@@ -64,6 +64,21 @@ pub fn recover(app: &App, now: Timestamp, builds: Builds) -> Result<Recovered, S
     found.unacknowledged = remove_unacknowledged(app)?;
     remember(app)?;
     Ok(found)
+}
+
+/// Tells of each job what of it could not be freed at the start, with the way out.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub fn note_left(app: &App, left: Vec<(JobId, Vec<String>)>) -> Result<(), StoreError> {
+    for (id, residual) in left {
+        app.store().write_blocking(move |tx| {
+            let Some(mut job) = tx.job(id)? else { return Ok(()) };
+            job.result.residual = residual;
+            tx.put_job(&job)
+        })?;
+    }
+    Ok(())
 }
 
 /// Ends it; returns the job that takes its place, if one does. What somebody had cancelled is

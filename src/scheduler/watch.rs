@@ -6,7 +6,10 @@ use crate::{
     app::App,
     builder::{
         Build,
-        protocol::{Event, Finished, Limits, Order, Outcome, Standing, StopReason, VERSION},
+        protocol::{
+            Event, Finished, Limits, Order, Outcome, Standing, StopReason, VERSION, remember_phase,
+            short_list,
+        },
     },
     domain::{Cause, Job, Timestamp},
     plugin::Ask,
@@ -77,7 +80,8 @@ async fn follow(mut seen: Seen, mut build: Build, mut stop: mpsc::Receiver<StopR
             biased;
             event = build.events.recv() => match event {
                 Some(Event::Finished(finished)) => {
-                    seen.ended.finished = finished;
+                    let residual = short_list(&finished.residual);
+                    seen.ended.finished = Finished { residual, ..finished };
                     return seen.ended;
                 }
                 Some(event) => seen.take(event),
@@ -115,7 +119,7 @@ impl Seen {
         match event {
             Event::Resumed(standing) => self.resume(*standing),
             Event::Started { commands, sandbox, at: _ } => {
-                self.ended.commands = commands;
+                self.ended.commands = short_list(&commands);
                 board.update(id, |live| live.sandbox = Some(sandbox));
             }
             Event::Log { offset, bytes, at: _ } => {
@@ -125,7 +129,7 @@ impl Seen {
                 board.log_grew(id, self.ended.log.0, self.ended.log.1);
             }
             Event::Phase { name, at } => {
-                self.ended.phases.push((name.clone(), at));
+                remember_phase(&mut self.ended.phases, &name, at);
                 board.update(id, |live| {
                     live.phase = Some(name);
                     live.progress = None;

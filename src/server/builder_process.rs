@@ -66,9 +66,6 @@ fn open(
     }
     let catalog = Arc::new(Catalog::open(catalog_config)?);
     let builder = Builder::new(Arc::clone(&data), Arc::clone(&catalog), builder_config(config)?);
-    for found in builder.sweep_builds() {
-        tracing::warn!("left by the last builder: {found}");
-    }
     let socket = listen(config, socket, &data)?;
     let shown = socket.shown();
     Ok((Service::new(builder, data, socket)?, shown, catalog))

@@ -2,7 +2,7 @@
 
 use crate::{
     app::{App, Told},
-    builder::{Builder, Remote, sweep_trash},
+    builder::{Builder, Remote, Swept, sweep_trash},
     config::Config,
     domain::JobId,
     files::{BuildsLock, DataDir},
@@ -45,21 +45,22 @@ impl Hands {
         config: &Config,
         data: &Arc<DataDir>,
         catalog: &Arc<Catalog>,
-    ) -> anyhow::Result<(Self, Vec<String>)> {
+    ) -> anyhow::Result<(Self, Swept)> {
         let socket = &config.builder.socket;
         let (hands, swept) = if socket.as_os_str().is_empty() {
             let lock = data.lock_builds()?;
             let config = super::builder_config(config)?;
             let builder = Builder::new(Arc::clone(data), Arc::clone(catalog), config);
-            let swept = builder.sweep();
+            let mut swept = builder.sweep_builds();
+            swept.said.extend(sweep_trash(data));
             (Self::Own(builder, lock), swept)
         } else {
             let data = Arc::clone(data);
-            let swept = sweep_trash(&data);
+            let swept = Swept { said: sweep_trash(&data), ..Swept::default() };
             let (remote, found) = Remote::new(data, socket.clone(), Handle::current());
             (Self::Remote(remote, found), swept)
         };
-        for found in &swept {
+        for found in &swept.said {
             tracing::warn!("left by the last run: {found}");
         }
         Ok((hands, swept))

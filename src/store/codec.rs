@@ -119,14 +119,8 @@ pub(super) fn cut(bytes: &[u8]) -> Result<Option<Cut>, StoreError> {
     }
     let parts: Vec<Vec<u8>> = bytes.chunks(LONGEST).map(<[u8]>::to_vec).collect();
     let count = u16::try_from(parts.len()).ok().filter(|n| usize::from(*n) <= MOST_PARTS);
-    let count = count.ok_or_else(|| StoreError::Io {
-        what: "write a record",
-        reason: format!(
-            "it has {} bytes, at most {} are kept: shorten its texts",
-            bytes.len(),
-            LONGEST * MOST_PARTS
-        ),
-    })?;
+    let most = LONGEST * MOST_PARTS;
+    let count = count.ok_or(StoreError::TooLong { bytes: bytes.len(), most })?;
     // With the checksum of the whole in it, the place changes whenever a piece does.
     let mut place = vec![IN_PARTS];
     place.extend_from_slice(&count.to_be_bytes());

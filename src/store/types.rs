@@ -35,6 +35,14 @@ pub enum StoreError {
         /// The system's reason.
         reason: String,
     },
+    /// A record is longer than any may be; nothing was written.
+    #[error("the record has {bytes} bytes, at most {most} are kept: shorten its texts")]
+    TooLong {
+        /// How long it is.
+        bytes: usize,
+        /// How long one may be.
+        most: usize,
+    },
     /// A name that must be unique is taken.
     #[error("{kind} `{name}` exists already: choose another name")]
     Exists {

@@ -227,6 +227,15 @@ impl Bench {
         self.builder = Builder::with_source(Arc::clone(&self.data), source, config(true));
     }
 
+    /// From now on another helper for the sandbox.
+    pub fn replace_exe(&mut self, exe: PathBuf) {
+        let runner = plan("echo > ../output/i");
+        let source =
+            Arc::new(move |_: &str, _: &str| Ok(Arc::new(runner.clone()) as Arc<dyn Planner>));
+        let config = BuilderConfig { own_exe: exe, ..config(true) };
+        self.builder = Builder::with_source(Arc::clone(&self.data), source, config);
+    }
+
     pub fn start(&self, job: u64) -> Build {
         self.data.create_job(id(job), b"", b"{}").unwrap();
         self.builder.start(self.order(job))

@@ -160,6 +160,63 @@ fn group_of(told: &Told) -> Option<std::path::PathBuf> {
     Some(std::path::Path::new(line.split(' ').nth(4).unwrap()).join(name.trim_start_matches('/')))
 }
 
+/// Our children that wait as the sandbox's helper.
+fn helpers() -> Vec<i32> {
+    let me = std::process::id().to_string();
+    let ours = |pid: &i32| {
+        let read = |file| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let stat = read("stat");
+        let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+        let alive = fields.next().is_some_and(|state| state != "Z");
+        alive && fields.next() == Some(&me) && read("cmdline").contains("__sandbox")
+    };
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|e| e.file_name().to_str()?.parse().ok()).filter(ours).collect()
+}
+
+#[test]
+fn the_next_build_runs_in_what_was_made_ready_for_it() {
+    let script = format!("{SHOW_GROUP} echo > ../output/i");
+    let bench = bench(true, plan(&script));
+    let first = bench.build(1);
+    first.assert_done();
+    if first.sandbox.starts_with("none") {
+        println!("skipped: {}", first.sandbox);
+        return;
+    }
+    assert!(soon(|| helpers().len() == 1), "one waits: {:?}", helpers());
+    let second = bench.build(2);
+    second.assert_done();
+    if let Some(group) = group_of(&second) {
+        assert_eq!(group.file_name().unwrap(), "next-0");
+        assert!(!group.exists(), "it is gone with its job");
+    }
+    let waiting = {
+        assert!(soon(|| helpers().len() == 1), "another one waits: {:?}", helpers());
+        helpers()[0]
+    };
+    // Somebody ends it: the next build does without.
+    let pid = rustix::process::Pid::from_raw(waiting).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    assert!(soon(|| helpers().is_empty()));
+    bench.build(3).assert_done();
+    drop(bench);
+    assert!(soon(|| helpers().is_empty()), "none outlives its builder: {:?}", helpers());
+}
+
+#[test]
+fn what_the_box_allows_is_found_out_again_when_it_could_not_be() {
+    let mut bench = bench(true, plan("echo > ../output/i"));
+    let exe = bench.path("helper");
+    bench.replace_exe(exe.clone());
+    let told = bench.build(1);
+    let failure = told.failure();
+    assert_eq!(failure.cause, Cause::Box, "not built without any sandbox: {}", told.log);
+    assert!(failure.message.contains("cannot be tried out"), "{}", failure.message);
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_img"), exe).unwrap();
+    bench.build(2).assert_done();
+}
+
 const SHOW_GROUP: &str = "echo group=$(sed -n s/^0:://p /proc/self/cgroup); ";
 
 #[test]

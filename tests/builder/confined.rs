@@ -27,7 +27,7 @@ fn a_tool_sees_only_its_own_processes_and_its_own_host_name() {
     assert_eq!(value("host="), "img-1");
     assert!(value("count=").parse::<u32>().unwrap() < 10, "{}", told.log);
     assert!(value("me=").parse::<u32>().unwrap() < 10, "{}", told.log);
-    assert!(told.log.contains("__sandbox init"), "{}", told.log);
+    assert!(told.log.contains("__sandbox"), "{}", told.log);
 }
 
 #[test]
@@ -113,5 +113,25 @@ fn a_program_that_cannot_be_started_says_so() {
         let told = bench.build(1);
         let said = &told.failure().message;
         assert!(said.contains("broken") && said.contains("No such file"), "{said}");
+    }
+}
+
+#[test]
+fn memory_shared_under_a_name_is_the_builds_own_and_goes_with_it() {
+    let name = format!("img-test-{}", std::process::id());
+    let script = format!(
+        "ls -A /dev/shm | wc -l; echo x >/dev/shm/{name} && cat /dev/shm/{name}; echo > ../output/i"
+    );
+    if !std::path::Path::new("/dev/shm").is_dir() {
+        println!("skipped: there is no /dev/shm here");
+        return;
+    }
+    let bench = bench(true, plan(&script));
+    let told = bench.build(1);
+    told.assert_done();
+    if has_namespaces(&told) {
+        let said: Vec<_> = told.log.lines().filter(|line| !line.starts_with("[img]")).collect();
+        assert_eq!(said, ["0", "x"], "{}", told.log);
+        assert!(!std::path::Path::new("/dev/shm").join(name).exists());
     }
 }

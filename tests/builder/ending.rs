@@ -215,6 +215,32 @@ fn loop_devices_are_freed_wherever_their_file_was_seen_from() {
 }
 
 #[test]
+fn a_second_stop_does_not_keep_the_builder_busy() {
+    let mut bench = bench(true, plan("trap '' INT TERM; echo ready; sleep 300"));
+    bench.limits.grace = [Duration::from_secs(1); 2];
+    let spent = || {
+        let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+        let fields: Vec<_> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        // USER_HZ is 100 on every Linux.
+        let ticks: u64 = [11, 12].iter().map(|at| fields[*at].parse::<u64>().unwrap()).sum();
+        Duration::from_millis(ticks * 10)
+    };
+    let mut before = None;
+    let told = bench.follow(bench.start(1), |build, log| {
+        if log.contains("ready") && before.is_none() {
+            before = Some(spent());
+            build.stop(StopReason::Cancelled);
+        }
+        if log.contains("SIGINT sent") {
+            build.stop(StopReason::Interrupted);
+        }
+    });
+    assert_eq!(told.finished.outcome, Outcome::Stopped(StopReason::Cancelled));
+    let busy = spent().saturating_sub(before.unwrap());
+    assert!(busy.as_millis() < 900, "{busy:?} of the two seconds that it had to wait");
+}
+
+#[test]
 fn a_build_nobody_listens_to_any_more_ends() {
     let bench = bench(true, plan("echo ready; sleep 300"));
     let mut build = bench.start(1);

@@ -1,9 +1,12 @@
 //! The same builds through a socket: whoever watches sees no difference.
 
 use crate::bench::{Bench, Told, bench, id, plan, stop_at};
-use img::builder::{
-    Build, Remote, Service, Socket,
-    protocol::{Event, Outcome, StopReason},
+use img::{
+    builder::{
+        Build, Patience, Remote, Service, Socket,
+        protocol::{Event, Finished, Outcome, StopReason},
+    },
+    domain::Cause,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{runtime::Runtime, sync::watch};
@@ -76,6 +79,66 @@ fn a_stop_reaches_a_build_that_is_far() {
     assert!(told.log.contains("stopped"), "{}", told.log);
     far.remote.settled(id(1));
     far.end();
+}
+
+/// A server that waits for a builder that is away no longer than a moment.
+fn alone(patience: Patience) -> (Bench, Remote, Runtime) {
+    let bench = bench(false, plan("echo ready; sleep 300"));
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let (data, path) = (Arc::clone(&bench.data), bench.path("b.sock"));
+    let (remote, _) = Remote::with_patience(data, path, runtime.handle().clone(), patience);
+    (bench, remote, runtime)
+}
+
+fn end_of(build: &mut Build) -> Finished {
+    loop {
+        match build.events.blocking_recv().expect("an end") {
+            Event::Finished(finished) => return finished,
+            _ => continue,
+        }
+    }
+}
+
+#[test]
+fn what_a_builder_never_heard_of_is_cancelled_at_once() {
+    let (bench, remote, runtime) = alone(Patience::default());
+    runtime.spawn(remote.clone().run());
+    bench.data.create_job(id(1), b"", b"{}").unwrap();
+    let mut build = remote.start(bench.order(1));
+    build.stop(StopReason::Cancelled);
+    assert_eq!(end_of(&mut build).outcome, Outcome::Stopped(StopReason::Cancelled));
+}
+
+#[test]
+fn what_a_builder_had_ends_when_it_does_not_come_back() {
+    let moment = Duration::from_millis(200);
+    let (bench, remote, runtime) = alone(Patience { cancelled: moment, building: moment * 5 });
+    let socket = Socket::bind(&bench.path("b.sock"), None, &bench.data).unwrap();
+    let service = Service::new(bench.builder.clone(), Arc::clone(&bench.data), socket).unwrap();
+    let (_stop, stopped) = watch::channel(false);
+    // Its own runtime dies with all it does, as a process does.
+    let theirs = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    theirs.spawn(service.run(stopped, Duration::ZERO));
+    runtime.spawn(remote.clone().run());
+    runtime.block_on(remote.first_answer(Duration::from_secs(20)));
+    let mut builds: Vec<_> = [1, 2]
+        .into_iter()
+        .map(|job| {
+            bench.data.create_job(id(job), b"", b"{}").unwrap();
+            let mut build = remote.start(bench.order(job));
+            while !matches!(build.events.blocking_recv(), Some(Event::Started { .. })) {}
+            build
+        })
+        .collect();
+    theirs.shutdown_background();
+    let away = |link: &img::builder::Link| link.since.is_none();
+    runtime.block_on(async { remote.link().wait_for(away).await.map(drop) }).unwrap();
+    builds[0].stop(StopReason::Cancelled);
+    let first = end_of(&mut builds[0]).outcome;
+    assert_eq!(first, Outcome::Stopped(StopReason::Cancelled));
+    let Outcome::Failed(failure) = end_of(&mut builds[1]).outcome else { panic!("it goes on") };
+    assert_eq!(failure.cause, Cause::Interrupted);
+    assert!(failure.message.contains("has not come back"), "{}", failure.message);
 }
 
 #[test]

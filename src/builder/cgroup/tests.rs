@@ -51,6 +51,30 @@ fn what_the_kernel_counts_is_read() {
     put("memory.events", "low 0\nhigh 0\nmax 8\noom 2\noom_kill 1\n");
     put("pids.events", "max 3\n");
     assert_eq!(group.met(), Some(Met { killed: 1, over_memory: 2, over_tasks: 3 }));
-    let unheld = Group { held: Vec::new(), ..group };
+    let (path, seen) = (tmp.path().into(), std::cell::Cell::new(0));
+    let unheld = Group { path, held: Vec::new(), seen };
     assert_eq!(unheld.met(), None, "what is not held is not known");
+}
+
+#[test]
+fn a_limit_that_cannot_be_set_is_an_error_and_a_weight_is_not() {
+    let tmp = tempfile::tempdir().unwrap();
+    let held = WANTED.map(str::to_owned).to_vec();
+    let group = Group { path: tmp.path().into(), held, seen: std::cell::Cell::new(0) };
+    let bounds = Bounds { memory: 1 << 30, tasks: 50, ..Bounds::default() };
+    let put = |file: &str| std::fs::write(tmp.path().join(file), "").unwrap();
+    assert!(group.limit(&bounds).unwrap_err().starts_with("memory.max cannot be set"));
+    put("memory.max");
+    assert!(group.limit(&bounds).unwrap_err().starts_with("pids.max cannot be set to 50"));
+    put("pids.max");
+    // No swap is counted here, and there are no weights.
+    group.limit(&bounds).unwrap();
+    assert_eq!(std::fs::read_to_string(tmp.path().join("memory.max")).unwrap(), "1073741824");
+}
+
+#[test]
+fn what_an_earlier_step_met_is_not_what_ended_this_one() {
+    let met = |killed, over_memory, over_tasks| Met { killed, over_memory, over_tasks };
+    assert_eq!(met(2, 3, 1).since(met(1, 3, 0)), met(1, 0, 1));
+    assert_eq!(met(0, 0, 0).since(met(1, 1, 1)), met(0, 0, 0), "never below nothing");
 }

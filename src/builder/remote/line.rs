@@ -42,10 +42,15 @@ impl Remote {
     /// Connects, and again whenever the connection ends. Never ends by itself.
     pub async fn run(self) {
         let mut wait = AGAIN[0];
+        let mut away = Instant::now();
         loop {
             let begun = Instant::now();
             let reason = self.connected().await;
-            self.parted(reason);
+            if self.parted(reason) {
+                away = Instant::now();
+            } else if away.elapsed() >= self.inner.patience.building {
+                self.give_up().await;
+            }
             if begun.elapsed() >= LASTED {
                 wait = AGAIN[0];
             }
@@ -208,19 +213,22 @@ impl Remote {
         }
     }
 
-    fn parted(&self, reason: String) {
+    /// The connection, or the try, has ended. True if the builder was there.
+    fn parted(&self, reason: String) -> bool {
+        let mut was_there = false;
         let mut state = self.lock();
         state.out = None;
         state.unclaimed.clear();
         drop(state);
         self.inner.link.send_modify(|link| {
-            let was_there = link.since.take().is_some();
+            was_there = link.since.take().is_some();
             if was_there || link.error.as_deref() != Some(reason.as_str()) {
                 tracing::warn!("the builder at {} is away: {reason}", link.socket.display());
             }
             link.stopping = false;
             link.error = Some(reason);
         });
+        was_there
     }
 }
 

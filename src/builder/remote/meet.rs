@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     builder::{
-        protocol::{Event, Standing},
+        protocol::{Event, Finished, Standing},
         wire::ToBuilder,
     },
     domain::JobId,
@@ -115,7 +115,7 @@ fn repeat_or_lose(
         }
         None => {
             entry.ended = true;
-            entry.watcher().map(|to| (to, vec![Event::Finished(trust::lost())]))
+            entry.watcher().map(|to| (to, vec![Event::Finished(Finished::interrupted())]))
         }
     }
 }

@@ -10,7 +10,7 @@ pub use state::Link;
 
 use super::{
     embedded::Build,
-    protocol::{Order, StopReason},
+    protocol::{Event, Finished, Order, Outcome, StopReason},
     wire::{Ordered, ToBuilder},
 };
 use crate::{domain::JobId, files::DataDir};
@@ -28,6 +28,21 @@ use tokio::{
 /// Events of a job on their way to its watcher at once.
 const EVENTS: usize = 32;
 
+/// How long a builder that is away is waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// By those who have cancelled a job that it was carrying out.
+    pub cancelled: Duration,
+    /// By jobs that it was carrying out.
+    pub building: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Self {
+        Self { cancelled: Duration::from_secs(60), building: Duration::from_secs(3_600) }
+    }
+}
+
 /// The builder at the other end of a socket. Cheap to clone.
 #[derive(Clone)]
 pub struct Remote {
@@ -38,6 +53,7 @@ struct Inner {
     data: Arc<DataDir>,
     socket: PathBuf,
     runtime: Handle,
+    patience: Patience,
     state: Mutex<State>,
     link: watch::Sender<Link>,
     /// Jobs that the builder knows and nobody here has asked for.
@@ -54,10 +70,21 @@ impl Remote {
         socket: PathBuf,
         runtime: Handle,
     ) -> (Self, mpsc::UnboundedReceiver<JobId>) {
+        Self::with_patience(data, socket, runtime, Patience::default())
+    }
+
+    /// As [`new`](Self::new), with other times; for tests.
+    #[doc(hidden)]
+    pub fn with_patience(
+        data: Arc<DataDir>,
+        socket: PathBuf,
+        runtime: Handle,
+        patience: Patience,
+    ) -> (Self, mpsc::UnboundedReceiver<JobId>) {
         let (found, receiver) = mpsc::unbounded_channel();
         let link = watch::Sender::new(Link::new(&socket));
         let state = Mutex::default();
-        let inner = Inner { data, socket, runtime, state, link, found };
+        let inner = Inner { data, socket, runtime, patience, state, link, found };
         (Self { inner: Arc::new(inner) }, receiver)
     }
 
@@ -105,7 +132,7 @@ impl Remote {
         let mut state = self.lock();
         match state.unclaimed.remove(&job) {
             Some(standing) => self.take_up(&mut state, &mut entry, standing),
-            None if state.out.is_some() => entry.end(trust::lost()),
+            None if state.out.is_some() => entry.end(Finished::interrupted()),
             None => {}
         }
         state.jobs.insert(job, entry);
@@ -155,9 +182,58 @@ impl Remote {
         while let Some(reason) = stops.recv().await {
             let mut state = self.lock();
             let Some(entry) = state.jobs.get_mut(&job).filter(|entry| !entry.ended) else { return };
-            // While the builder is away it is told as soon as it is back.
             entry.stop.get_or_insert(reason);
-            state.say(ToBuilder::Stop(job, reason));
+            let heard = entry.order.is_none();
+            if !state.say(ToBuilder::Stop(job, reason)) {
+                drop(state);
+                // An order that it never heard of is nobody's work.
+                let cancelled = self.inner.patience.cancelled;
+                self.end_if_away(job, reason, if heard { cancelled } else { Duration::ZERO });
+            }
+        }
+    }
+
+    /// The builder is away: should it not be back after `patience`, the job ends without it. What
+    /// it does about it then, or did, does not count any more.
+    fn end_if_away(&self, job: JobId, reason: StopReason, patience: Duration) {
+        let remote = self.clone();
+        self.inner.runtime.spawn(async move {
+            let mut link = remote.link();
+            let back = link.wait_for(|link| link.since.is_some());
+            if tokio::time::timeout(patience, back).await.is_err() {
+                remote.end_without(job, Finished::plain(Outcome::Stopped(reason))).await;
+            }
+        });
+    }
+
+    /// The builder has been away for so long that what it was carrying out counts as lost.
+    async fn give_up(&self) {
+        let heard = |(job, entry): (&JobId, &Entry)| entry.order.is_none().then_some(*job);
+        let jobs: Vec<_> = self.lock().jobs.iter().filter_map(heard).collect();
+        for job in jobs {
+            self.end_without(job, trust::not_back(&self.inner.socket)).await;
+        }
+    }
+
+    /// Ends a job while the builder is away.
+    async fn end_without(&self, job: JobId, finished: Finished) {
+        let to = {
+            let mut state = self.lock();
+            if state.out.is_some() {
+                return;
+            }
+            let open = state.jobs.get_mut(&job).filter(|entry| !entry.ended);
+            let to = open.and_then(|entry| {
+                entry.ended = true;
+                entry.watcher()
+            });
+            if to.is_some() {
+                state.disowned.insert(job);
+            }
+            to
+        };
+        if let Some(to) = to {
+            let _ = to.send(Event::Finished(finished)).await;
         }
     }
 

@@ -118,7 +118,7 @@ impl Entry {
             return (Vec::new(), Word::Nothing);
         }
         let finished = standing.finished.take();
-        let checked = looked.and_then(|()| trust::not_back(self.log, standing.log.0));
+        let checked = looked.and_then(|()| trust::not_shorter(self.log, standing.log.0));
         if let Err(lie) = checked {
             self.ended = true;
             let word = Word::Disown { running: finished.is_none() };

@@ -21,7 +21,7 @@ pub(super) fn in_order(expected: u64, offset: u64) -> Result<(), String> {
 }
 
 /// After an absence a log may be longer, never shorter.
-pub(super) fn not_back(known: u64, told: u64) -> Result<(), String> {
+pub(super) fn not_shorter(known: u64, told: u64) -> Result<(), String> {
     if told >= known { Ok(()) } else { in_order(known, told) }
 }
 
@@ -80,19 +80,16 @@ pub(super) fn caught(socket: &Path, lie: &str) -> Finished {
     Finished::plain(Outcome::Failed(failure))
 }
 
+/// The end of a job whose builder does not come back.
+pub(super) fn not_back(socket: &Path) -> Finished {
+    let message = format!("the builder at {} has not come back", socket.display());
+    let suggestion = Some("start it again, then submit this again".to_owned());
+    let failure = Failure { cause: Cause::Interrupted, message, suggestion, line: None };
+    Finished::plain(Outcome::Failed(failure))
+}
+
 /// The end of a job that the builder refuses.
 pub(super) fn refused(socket: &Path, why: &str) -> Finished {
     let message = format!("the builder at {} refuses this job: {why}", socket.display());
     Finished::plain(Outcome::failed(Cause::Box, message))
-}
-
-/// The end of a job that the builder does not know any more.
-pub(super) fn lost() -> Finished {
-    let failure = Failure {
-        cause: Cause::Interrupted,
-        message: "the builder was restarted while this was building".to_owned(),
-        suggestion: Some("submit it again".to_owned()),
-        line: None,
-    };
-    Finished::plain(Outcome::Failed(failure))
 }

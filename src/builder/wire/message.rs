@@ -5,7 +5,9 @@ use super::{
     mirror,
 };
 use crate::{
-    builder::protocol::{Event, Finished, Order, Outcome, Standing, StopReason, VERSION},
+    builder::protocol::{
+        Event, Finished, Order, Outcome, Standing, StopReason, VERSION, shortened,
+    },
     domain::{Cause, JobId, Timestamp},
 };
 use bytes::Bytes;
@@ -145,7 +147,7 @@ impl FromBuilder {
     pub fn encode(&self, out: &mut Vec<u8>) -> Result<(), WireError> {
         match self {
             Self::Hello { program, sandbox, running } => {
-                let sandbox = mirror::shortened(sandbox);
+                let sandbox = shortened(sandbox);
                 hello(out, kind::HELLO_BACK, &(program.as_str(), sandbox, running))
             }
             Self::Standing(standing) => encode_standing(out, standing),
@@ -153,14 +155,12 @@ impl FromBuilder {
                 encode_log(out, *job, *offset, bytes, *at)
             }
             Self::Event(job, event) => encode_event(out, *job, event),
-            Self::Refused(job, why) => {
-                body(out, kind::REFUSED, &(job.get(), mirror::shortened(why)))
-            }
+            Self::Refused(job, why) => body(out, kind::REFUSED, &(job.get(), shortened(why))),
             Self::Pong => body(out, kind::PONG, &()),
             Self::Stopping => body(out, kind::STOPPING, &()),
             Self::Goodbye(why) => {
                 let start = begin(out, kind::GOODBYE);
-                out.extend_from_slice(mirror::shortened(why).as_bytes());
+                out.extend_from_slice(shortened(why).as_bytes());
                 end(out, start)
             }
         }

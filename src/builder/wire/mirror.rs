@@ -3,7 +3,7 @@
 
 use super::Ordered;
 use crate::{
-    builder::protocol::{self, Limits},
+    builder::protocol::{self, Limits, short_list, shortened},
     domain::{
         self, Arch, Cause, Complaints, ImageTypeId, JobId, JobName, NameError, Role, RunnerId,
         Timestamp,
@@ -12,36 +12,7 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
-use std::{borrow::Cow, time::Duration};
-
-/// Bytes of one text for people.
-const TEXT: usize = 16 << 10;
-/// Bytes of a list of texts for people.
-const LIST: usize = 200 << 10;
-
-/// A text for people, cut to a size that always fits.
-pub(super) fn shortened(text: &str) -> Cow<'_, str> {
-    if text.len() <= TEXT {
-        return Cow::Borrowed(text);
-    }
-    let cut = (0..=TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
-    Cow::Owned(format!("{}…", text.get(..cut).unwrap_or_default()))
-}
-
-fn short_list(texts: &[String]) -> Vec<String> {
-    let mut room = LIST;
-    let mut list = Vec::new();
-    for text in texts {
-        let text = shortened(text);
-        let Some(left) = room.checked_sub(text.len() + 8) else {
-            list.push("…".to_owned());
-            break;
-        };
-        room = left;
-        list.push(text.into_owned());
-    }
-    list
-}
+use std::time::Duration;
 
 /// A job's number; 0 is none.
 pub(super) fn job(number: u64) -> Result<JobId, String> {

@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 const MESSAGE: usize = 4 << 10;
 const DIAGNOSTICS: usize = 1_000;
 const EVENTS: usize = 10_000;
-const ARTIFACTS: usize = 10_000;
+/// What is said of each of them has to fit in one record of the job.
+const ARTIFACTS: usize = 1_000;
 
 /// A sentence from a runner, cut to a size one can read.
 pub fn message(sentence: &str) -> String {

@@ -15,17 +15,20 @@ use std::{sync::Arc, time::Duration};
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Makes a change, again and again until the disk takes it: a state that only this process knows
-/// would be lost.
+/// would be lost. False if no disk ever would.
 pub(super) async fn persist(
     app: App,
     id: JobId,
     change: impl Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + Sync + 'static,
-) {
+) -> bool {
     let change = Arc::new(change);
     loop {
         let once = Arc::clone(&change);
-        let Err(error) = app.store().write(move |tx| once(tx)).await else { return };
+        let Err(error) = app.store().write(move |tx| once(tx)).await else { return true };
         tracing::error!(job.id = id.get(), %error, "the job's state cannot be written yet");
+        if matches!(error, StoreError::TooLong { .. }) {
+            return false;
+        }
         tokio::time::sleep(RETRY).await;
     }
 }
@@ -35,16 +38,28 @@ pub(super) async fn save(app: App, job: Job) {
     save_with(app, job, None).await;
 }
 
-/// As [`save`], with the job that repeats it.
-pub(super) async fn save_with(app: App, job: Job, again: Option<Again>) {
-    persist(app, job.id, move |tx| {
+/// As [`save`], with the job that repeats it. What is said of a build is cut to a size that fits
+/// long before; should it not fit all the same, the end is worth more than what it tells.
+pub(super) async fn save_with(app: App, mut job: Job, again: Option<Again>) {
+    let (id, again) = (job.id, Arc::new(again));
+    if !persist(app.clone(), id, written(job.clone(), Arc::clone(&again))).await {
+        let result = &mut job.result;
+        (result.phases, result.commands, result.residual) = Default::default();
+        persist(app, id, written(job, again)).await;
+    }
+}
+
+fn written(
+    job: Job,
+    again: Arc<Option<Again>>,
+) -> impl Fn(&mut Tx<'_>) -> Result<(), StoreError> + Send + Sync + 'static {
+    move |tx| {
         match tx.job(job.id)? {
             Some(old) if old.state.kind() > job.state.kind() => return Ok(()),
             Some(_) | None => tx.put_job(&job)?,
         }
-        again.as_ref().map_or(Ok(()), |again| again.write(tx))
-    })
-    .await;
+        again.as_ref().as_ref().map_or(Ok(()), |again| again.write(tx))
+    }
 }
 
 /// Nothing but the release changes: what else was written meanwhile stays.
