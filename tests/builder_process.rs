@@ -216,6 +216,47 @@ fn the_death_of_the_builder_ends_its_jobs_with_a_sentence_and_the_next_one_sweep
     assert_nothing_left(&service);
 }
 
+/// Changes a flag of a file that even root respects; false where there is none.
+fn immutable(file: &std::path::Path, flag: &str) -> bool {
+    let ended = std::process::Command::new("chattr").arg(flag).arg(file).status();
+    ended.is_ok_and(|ended| ended.success())
+}
+
+#[test]
+fn what_a_start_cannot_free_is_told_of_the_job_that_left_it() {
+    if !is_root("mic") {
+        return;
+    }
+    let (mut service, mut builder) = both("");
+    for embedded in [false, true] {
+        if embedded {
+            builder.kill();
+            service = Service::start();
+        }
+        let id = submit(&service, "hang");
+        until("the hanging", || service.log(id).contains("hanging now").then_some(()));
+        let left = service.data().join(format!("build/{id:08}/work/left"));
+        std::fs::write(&left, "x").unwrap();
+        if !immutable(&left, "+i") {
+            return common::skip("nothing can be made immutable here");
+        }
+        if embedded {
+            service.kill();
+            service.spawn();
+        } else {
+            builder.kill();
+            builder.spawn();
+        }
+        let job = service.wait(id);
+        let told = health(&service);
+        assert!(immutable(&left, "-i"));
+        assert_eq!(cause(&job), "interrupted", "{job:#}");
+        let residual = job["residual"][0].as_str().expect("what is left");
+        assert!(residual.contains("chattr -R -ia "), "{residual}");
+        assert_eq!(told.contains("Not freed"), embedded, "{told}");
+    }
+}
+
 #[test]
 fn a_build_that_died_with_its_builder_is_handed_in_again_once() {
     if !is_root("mic") {
