@@ -232,6 +232,7 @@ impl App {
     ) -> Result<(), AppError> {
         actor.allow(Verb::ChangeJobs)?;
         self.record(actor, id)?;
+        self.may_use(actor, queue)?;
         let (done, answer) = oneshot::channel();
         let (queue, by, peer) = (queue.clone(), actor.user.clone(), peer.clone());
         self.wish(Wish::Move { job: id, queue, by, peer, done })?;

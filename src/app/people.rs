@@ -2,6 +2,7 @@
 
 use super::{
     AccountView, App, AppError, NewToken, Peer, Problem, SessionView, SignInError, SignedIn,
+    admin::Refusal,
 };
 use crate::{
     accounts::{self, Verdict, code, session, token},
@@ -126,7 +127,11 @@ impl App {
             audit(now, user.name.as_str(), peer, "login", &format!("user {}", user.name), "");
         self.store()
             .write(move |tx| {
-                let mut user = tx.user(&user.name)?.unwrap_or(user);
+                // Checking a password takes a while: only whoever still is who was checked gets in.
+                let same = |now: &User| now.active && now.password_hash == user.password_hash;
+                let Some(mut user) = tx.user(&user.name)?.filter(same) else {
+                    return Err(StoreError::Refused("the account has changed".to_owned()));
+                };
                 user.last_login = Some(now);
                 if let Some(hash) = hash {
                     user.password_hash = hash;
@@ -136,7 +141,10 @@ impl App {
                 tx.append_audit(&line)
             })
             .await
-            .map_err(|e| internal(&e))?;
+            .map_err(|error| match error {
+                StoreError::Refused(_) => SignInError::Refused,
+                other => internal(&other),
+            })?;
         Ok(SignedIn { cookie, only_set_password, max_age: self.live().session_absolute })
     }
 
@@ -254,25 +262,29 @@ impl App {
         line: AuditRecord,
         session: Option<SessionRecord>,
     ) -> Result<(), AppError> {
-        self.store()
-            .write(move |tx| {
-                let mut user = tx.user(&user.name)?.unwrap_or(user);
-                user.password_hash = hash;
-                user.must_set_password = false;
-                // A link that was given out for another password is of no use any more.
-                user.setup = None;
-                tx.put_user(&user)?;
-                tx.remove_sessions_of(&user.name, None)?;
-                if let Some(session) = session {
-                    tx.put_session(&session)?;
-                }
-                if user.name.as_str() == FIRST_USER {
-                    tx.put_setting(FIRST_CODE, None)?;
-                }
-                tx.append_audit(&line)
-            })
-            .await?;
-        Ok(())
+        let console = self.console();
+        self.in_one(&console, line.at, move |w| {
+            // Making a hash takes a while: somebody may have been faster.
+            let same = |now: &User| now.password_hash == user.password_hash;
+            let Some(mut user) = w.tx.user(&user.name)?.filter(same) else {
+                let said = "the account was changed meanwhile: sign in again, then try again";
+                return Err(Refusal::Refused(said.to_owned()));
+            };
+            user.password_hash = hash;
+            user.must_set_password = false;
+            // A link that was given out for another password is of no use any more.
+            user.setup = None;
+            w.tx.put_user(&user)?;
+            w.tx.remove_sessions_of(&user.name, None)?;
+            if let Some(session) = session {
+                w.tx.put_session(&session)?;
+            }
+            if user.name.as_str() == FIRST_USER {
+                w.tx.put_setting(FIRST_CODE, None)?;
+            }
+            Ok(w.tx.append_audit(&line)?)
+        })
+        .await
     }
 
     fn user(&self, name: &UserName) -> Result<User, AppError> {
@@ -388,12 +400,11 @@ impl App {
             &format!("token {}", record.prefix),
         );
         let stored = record.clone();
-        self.store()
-            .write(move |tx| {
-                tx.put_token(&stored)?;
-                tx.append_audit(&line)
-            })
-            .await?;
+        self.in_one(&session.actor, now, move |w| {
+            w.tx.put_token(&stored)?;
+            Ok(w.tx.append_audit(&line)?)
+        })
+        .await?;
         Ok(NewToken { secret, record })
     }
 

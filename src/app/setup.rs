@@ -1,13 +1,18 @@
 //! Set-up links: somebody sets a password of their own without anybody having chosen one for them.
 
-use super::{App, AppError, Peer, SignedIn, admin, admin::Refusal};
+use super::{
+    App, AppError, Peer, SignedIn, admin,
+    admin::{Refusal, Writing},
+};
 use crate::{
     accounts::session,
     domain::{Actor, SetUp, Timestamp, User, UserName, Verb},
-    store::AuditRecord,
+    store::{AuditCursor, AuditFilter, AuditRecord},
 };
 use std::time::Duration;
 
+/// What the audit trail calls it that one was made.
+const MADE: &str = "user.setup";
 /// How long a link is good.
 pub const SETUP_LIFE: Duration = Duration::from_secs(3 * 24 * 3600);
 
@@ -33,7 +38,7 @@ impl App {
             at: now,
             actor: actor.user.to_string(),
             peer: peer.shown(),
-            action: "user.setup".into(),
+            action: MADE.into(),
             object: format!("user {name}"),
             detail: "a set-up link was made".into(),
             request: peer.request.clone(),
@@ -93,10 +98,16 @@ impl App {
             request: peer.request.clone(),
         };
         let console = self.console();
+        let maker = self.maker_of_link(&name);
         self.in_one(&console, now, move |w| {
             let user = w.tx.user(&name)?.ok_or(Refusal::Missing)?;
             // Two at once with one link: the first one wins.
             if user.setup != link || !user.active {
+                return Err(Refusal::Missing);
+            }
+            // The link is as good as a password, and whoever made it has seen it: it does not
+            // outlive that this user may more than they.
+            if !may_still_make(w, &maker, &user)? {
                 return Err(Refusal::Missing);
             }
             let user = User {
@@ -121,9 +132,38 @@ impl App {
     }
 }
 
+impl App {
+    /// Who made the newest set-up link of a user; nobody if that is not known any more.
+    fn maker_of_link(&self, user: &UserName) -> Option<UserName> {
+        let asked = AuditFilter {
+            action: Some(MADE.to_owned()),
+            object: Some(format!("user {user}")),
+            ..AuditFilter::default()
+        };
+        let page = self.store().audit_page(&asked, AuditCursor::Newest, 1).ok()?;
+        UserName::new(&page.lines.first()?.record.actor).ok()
+    }
+}
+
+/// True if whoever made a link could make it now.
+fn may_still_make(
+    w: &mut Writing<'_, '_>,
+    maker: &Option<UserName>,
+    user: &User,
+) -> Result<bool, Refusal> {
+    let Some(maker) = maker else { return Ok(false) };
+    if *maker == w.app.console().user {
+        return Ok(true);
+    }
+    let groups = w.tx.groups()?;
+    let Some(maker) = w.tx.user(maker)?.filter(|maker| maker.active) else { return Ok(false) };
+    Ok(admin::may_manage(&maker.actor(&groups), user, &groups).is_ok())
+}
+
 fn used_up() -> AppError {
     AppError::Gone(
-        "this link is not good any more: it was used, is too old, or a newer one was made; ask \
+        "this link is not good any more: it was used, is too old, or a newer one was made, or you \
+         may more now than whoever made it; ask \
          an administrator for another one"
             .into(),
     )

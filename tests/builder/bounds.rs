@@ -164,7 +164,8 @@ fn group_of(told: &Told) -> Option<std::path::PathBuf> {
 fn helpers() -> Vec<i32> {
     let me = std::process::id().to_string();
     let ours = |pid: &i32| {
-        let read = |file| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
+        let read =
+            |file| std::fs::read_to_string(format!("/proc/{pid}/{file}")).unwrap_or_default();
         let stat = read("stat");
         let mut fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
         let alive = fields.next().is_some_and(|state| state != "Z");

@@ -4,7 +4,7 @@
 use super::{
     form::{self, Typed},
     model::{Edit, Model, Refusal, Source, Values},
-    value::Object,
+    value::{Object, Value},
 };
 use crate::{
     app::{App, AppError, Peer, Problem},
@@ -298,7 +298,13 @@ impl App {
         let done = self
             .store()
             .write(move |tx| {
-                change(&mut Writing { app: &app, tx, actor: &actor, now }).map_err(|gave_up| {
+                let still = still_may(&app, tx, &actor)?;
+                let changed = if still {
+                    change(&mut Writing { app: &app, tx, actor: &actor, now })
+                } else {
+                    Err(GaveUp::Refused(Refusal::Refused(LESS.to_owned())))
+                };
+                changed.map_err(|gave_up| {
                     *slot.lock().unwrap_or_else(PoisonError::into_inner) = Some(gave_up);
                     StoreError::Refused("the change was refused".to_owned())
                 })
@@ -324,6 +330,23 @@ impl App {
             Given::Store(error) => error.into(),
         })
     }
+}
+
+const LESS: &str =
+    "what you may do has changed while this was on its way: load the page again, then try again";
+
+/// A form may have been on its way for a while: whoever may less by now than when it came changes
+/// nothing with it.
+fn still_may(app: &App, tx: &mut Tx<'_>, actor: &Actor) -> Result<bool, StoreError> {
+    if *actor == app.console() {
+        return Ok(true);
+    }
+    let groups = tx.groups()?;
+    Ok(tx.user(&actor.user)?.is_some_and(|user| {
+        let now = user.actor(&groups);
+        let same = (now.superuser || !actor.superuser) && (now.staff || !actor.staff);
+        same && actor.verbs.without(now.verbs).is_empty()
+    }))
 }
 
 enum Given {
@@ -396,12 +419,24 @@ fn differences(model: &Model, values: &Values, now: &Object) -> Vec<Difference> 
 pub(super) fn told(model: &Model, before: Option<&Object>, after: &Object) -> String {
     let shown = |text: String| match text.as_str() {
         "" => "–".to_owned(),
-        _ => text.chars().take(SHOWN).collect(),
+        long if long.chars().count() > SHOWN => {
+            long.chars().take(SHOWN).chain(['…']).collect::<String>()
+        }
+        _ => text,
     };
     let mut told = Vec::new();
     for field in model.fields().filter(|f| f.editable(true) || f.editable(false)) {
-        let old = before.map(|b| b.cell(field.id).text());
-        let new = after.cell(field.id).text();
+        let (was, is) = (before.map(|b| b.cell(field.id)), after.cell(field.id));
+        // Of a list the whole difference is told: who was granted what must not be cut off.
+        if matches!(is, Value::Grants(_) | Value::Words(_))
+            || matches!(was, Some(Value::Grants(_) | Value::Words(_)))
+        {
+            let was = was.map(Value::words).unwrap_or_default();
+            told.extend(list_told(field.id, &was, &is.words()));
+            continue;
+        }
+        let old = was.map(Value::text);
+        let new = is.text();
         match old {
             Some(old) if old == new => {}
             Some(old) => told.push(format!("{}: {} → {}", field.id, shown(old), shown(new))),
@@ -410,6 +445,18 @@ pub(super) fn told(model: &Model, before: Option<&Object>, after: &Object) -> St
         }
     }
     told.join("; ")
+}
+
+/// What came to a list and what went from it.
+fn list_told(id: &str, was: &[String], is: &[String]) -> Option<String> {
+    let came = is.iter().filter(|word| !was.contains(word)).map(|word| format!("+{word}"));
+    let went = was.iter().filter(|word| !is.contains(word)).map(|word| format!("−{word}"));
+    let changes: Vec<_> = came.chain(went).collect();
+    match changes.is_empty() {
+        true if was == is => None,
+        true => Some(format!("{id}: another order")),
+        false => Some(format!("{id}: {}", changes.join(" "))),
+    }
 }
 
 fn delete(
@@ -434,4 +481,21 @@ fn delete(
         w.tx.append_audit(&audit).map_err(Refusal::from)?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_to_a_list_and_what_went_is_told_whole() {
+        let list = |words: &str| words.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let long: Vec<_> = (0..90).map(|n| format!("permission-{n}")).collect();
+        let more = [&long[..], &["change-users".to_owned()]].concat();
+        assert_eq!(list_told("grants", &long, &more).unwrap(), "grants: +change-users");
+        assert_eq!(list_told("grants", &more, &long).unwrap(), "grants: −change-users");
+        assert_eq!(list_told("g", &list("a b"), &list("b c")).unwrap(), "g: +c −a");
+        assert_eq!(list_told("g", &list("a b"), &list("b a")).unwrap(), "g: another order");
+        assert_eq!(list_told("g", &list("a"), &list("a")), None);
+    }
 }

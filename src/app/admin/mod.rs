@@ -24,7 +24,7 @@ mod value;
 
 pub(super) use act::Results;
 pub use act::{ActRefused, Acted, Chosen, Scope, Selection};
-pub use change::{Dependant, Difference, SaveRefused, Saving, Stale};
+pub use change::{Dependant, Difference, SaveRefused, Saving, Stale, Writing};
 pub use form::{Typed, form_texts, opening};
 pub use list::{Dates, Facet, FacetValue, ListCursor, ListPage, ListQuery, SIZES};
 pub use model::*;

@@ -203,6 +203,10 @@ impl App {
         let written = self
             .store()
             .write(move |tx| {
+                if tx.queue(&record.queue)?.is_none() {
+                    let (kind, name) = ("queue", record.queue.to_string());
+                    return Err(StoreError::Missing { kind, name });
+                }
                 if tx.count(&record.queue, StateKind::Queued)? >= u64::from(cap) {
                     return Err(StoreError::Refused(record.queue.to_string()));
                 }

@@ -22,6 +22,16 @@ impl App {
         let user = self.store().user(&actor.user)?;
         Ok(Pass::Groups(user.map(|user| user.groups).unwrap_or_default()))
     }
+
+    /// Whether `actor` may have jobs in this queue, if there is one of this name.
+    ///
+    /// # Errors
+    /// `Refused` with a sentence when it is not open to them.
+    pub(in crate::app) fn may_use(&self, actor: &Actor, queue: &QueueName) -> Result<(), AppError> {
+        let queues = self.store().queues()?;
+        let Some(queue) = queues.iter().find(|known| known.name == *queue) else { return Ok(()) };
+        self.pass(actor)?.admits(queue).map_err(|refusal| AppError::Refused(refusal.to_string()))
+    }
 }
 
 impl Pass {

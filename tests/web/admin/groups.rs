@@ -34,7 +34,7 @@ async fn what_a_group_may_is_saved_and_counts_for_its_members_at_once() {
     assert_eq!(running.get("/admin/queues/add", &nick).await.status, 403, "at once");
     let line = told(&running, "group.change");
     assert_eq!(line.object, "group Night crew");
-    assert_eq!(line.detail, "grants: view-jobs, view-queues, add-queues → view-jobs");
+    assert_eq!(line.detail, "grants: −view-queues −add-queues");
 
     let form = Form::open(&running, path, &ada).await;
     let bad = form.with("grants", &["everything"]).send(&running, &ada).await;

@@ -73,7 +73,7 @@ async fn every_field_of_a_new_queue_is_saved_and_shown_again() {
     assert_eq!((now.paused, now.slots, now.kept_bytes), (None, 0, None));
     assert_eq!(now.retention.images, None);
     let line = told(&running, "queue.change");
-    for part in ["slots: 3 → 0", "launch: no → yes", "submitters: Operators → –", "images: 9d → –"]
+    for part in ["slots: 3 → 0", "launch: no → yes", "submitters: −Operators", "images: 9d → –"]
     {
         assert!(line.detail.contains(part), "{part}: {}", line.detail);
     }
@@ -356,5 +356,25 @@ async fn what_a_queue_says_of_room_ends_its_builds_and_no_others() {
     let page = running.get("/jobs/1", &ada).await;
     assert!(page.body.contains("it may hold 2MiB"), "{}", page.body);
     assert!(page.body.contains("limit (it used more than it may)"), "{}", page.body);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queue_whose_lifetimes_keep_images_stays_until_they_are_cleared() {
+    let running = Running::start().await;
+    let ada = superuser(&running).await;
+    let bo = running.user("bo", Some("Submitters")).await;
+    let id = super::super::retention::done_job(&running, &bo, "core", 300).await;
+    saved(&running, "/admin/queues/web/change", &ada, &[("images", "forever")]).await;
+    let page = running.get("/admin/queues/web/delete", &ada).await.body;
+    assert!(page.contains("1 ended jobs are kept as it says"), "{page}");
+    let delete = || running.ask(Ask::form("/admin/queues/web/delete", &ada, &[]));
+    let answer = delete().await;
+    assert!(answer.body.contains("clear its lifetimes first"), "{}", answer.body);
+    assert!(queue(&running, "web").is_some());
+    saved(&running, "/admin/queues/web/change", &ada, &[("images", "")]).await;
+    assert_eq!(delete().await.status, 303);
+    assert!(queue(&running, "web").is_none());
+    assert!(running.appliance.app().store().job(id).unwrap().is_some());
     running.end().await;
 }

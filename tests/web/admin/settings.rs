@@ -71,5 +71,16 @@ async fn a_value_that_cannot_be_is_named_and_nothing_changes() {
     let path = "/admin/settings/disk.hold_below/change";
     let answer = change(&running, path, &ada, &[("value", "3GiB")]).await;
     assert_eq!(answer.status, 422, "{}", answer.body);
+    // Nor does giving one back leave two that contradict each other.
+    let [hold, resume] =
+        ["hold_below", "resume_above"].map(|key| format!("/admin/settings/disk.{key}/change"));
+    saved(&running, &resume, &ada, &[("value", "900GiB")]).await;
+    saved(&running, &hold, &ada, &[("value", "800GiB")]).await;
+    let answer = change(&running, &resume, &ada, &[("value", "")]).await;
+    assert_eq!(answer.status, 422, "{}", answer.body);
+    assert!(answer.body.contains("f-value-bad"), "{}", answer.body);
+    assert_eq!(Form::open(&running, &hold, &ada).await.get("value"), "800GiB");
+    saved(&running, &hold, &ada, &[("value", "")]).await;
+    saved(&running, &resume, &ada, &[("value", "")]).await;
     running.end().await;
 }

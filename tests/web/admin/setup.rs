@@ -2,10 +2,10 @@
 
 use super::{
     super::appliance::{Answer, Ask, PASSWORD, Person, Running},
-    fill::{Form, act, change, saved, superuser, told, trail},
+    fill::{Form, act, change, saved, staff_with, superuser, told, trail},
 };
 use img::{
-    domain::{Timestamp, UserName},
+    domain::{Timestamp, UserName, Verb},
     server::now,
 };
 
@@ -134,5 +134,25 @@ async fn a_link_ends_the_sessions_there_were_and_clears_a_forced_change() {
     assert!(!user.must_set_password && user.setup.is_none());
     let missing = running.ask(Ask::form("/admin/users/nobody/setup", &ada, &[])).await;
     assert_eq!(missing.status, 404, "{}", missing.body);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_is_void_while_its_user_may_more_than_whoever_made_it() {
+    let running = Running::start().await;
+    let verbs = [Verb::ViewUsers, Verb::ChangeUsers];
+    let (_, ann) = staff_with(&running, "ann", &verbs).await;
+    let bo = running.user("bo", None).await;
+    let may_more = |more: bool| running.change_user(&bo, move |user| user.superuser = more);
+    may_more(false).await;
+    let path = new_link(&running, &ann, "bo").await;
+    may_more(true).await;
+    let new = "five blue kettles hum";
+    let answer = set(&running, &path, new, new).await;
+    assert_eq!(answer.status, 410, "ann would be a superuser: {}", answer.body);
+    let form = [("name", "bo"), ("password", PASSWORD)];
+    assert_eq!(running.ask(Ask::form("/login", &Person::default(), &form)).await.status, 303);
+    may_more(false).await;
+    assert_eq!(set(&running, &path, new, new).await.status, 303, "as it was meant");
     running.end().await;
 }

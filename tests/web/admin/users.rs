@@ -325,3 +325,53 @@ async fn a_new_quota_counts_for_the_next_job() {
     assert_eq!(hand_in().await.status, 303, "0 is no limit");
     running.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_deleted_while_their_password_is_checked_does_not_come_back() {
+    let running = Running::start().await;
+    let bo = running.user("bo", Some("Administrators")).await;
+    let app = running.appliance.app().clone();
+    let peer = img::app::Peer::default();
+    let mut signing_in = Box::pin(app.sign_in(
+        "bo",
+        super::super::appliance::PASSWORD,
+        None,
+        &peer,
+        img::server::now(),
+    ));
+    // It has looked at the user and checks the password, which takes a while.
+    std::future::poll_fn(|context| {
+        let pending = signing_in.as_mut().poll(context).is_pending();
+        assert!(pending, "it takes a while");
+        std::task::Poll::Ready(())
+    })
+    .await;
+    let name = bo.clone();
+    app.store().write(move |tx| tx.remove_user(&name)).await.unwrap();
+    assert!(matches!(signing_in.await, Err(img::app::SignInError::Refused)));
+    assert_eq!(app.store().user(&bo).unwrap(), None);
+    assert!(app.store().sessions_of(&bo).unwrap().is_empty());
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_form_of_somebody_who_may_less_by_now_changes_nothing() {
+    let running = Running::start().await;
+    let (eve, _) = staff_with(&running, "eve", &[Verb::ViewUsers, Verb::ChangeUsers]).await;
+    let bo = running.user("bo", None).await;
+    running.change_user(&bo, |user| user.superuser = false).await;
+    let app = running.appliance.app().clone();
+    let groups = app.store().groups().unwrap();
+    // As when the form began to arrive.
+    let was = app.store().user(&eve).unwrap().unwrap().actor(&groups);
+    let peer = img::app::Peer::default();
+    let link = || app.new_setup_link(&was, "bo", &peer, img::server::now());
+    link().await.unwrap();
+    running.change_user(&eve, |user| user.verbs = img::domain::Verbs::NONE).await;
+    let refused = link().await.unwrap_err().to_string();
+    assert!(refused.contains("what you may do has changed"), "{refused}");
+    running.change_user(&eve, |user| user.active = false).await;
+    link().await.unwrap_err();
+    assert!(app.store().user(&bo).unwrap().is_some());
+    running.end().await;
+}

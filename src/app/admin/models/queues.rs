@@ -397,12 +397,31 @@ fn remove(w: &mut Writing<'_, '_>, key: &str) -> Result<(), Refusal> {
         );
         return Err(Refusal::Refused(sentence));
     }
+    let mut ended = 0;
+    for state in [StateKind::Done, StateKind::Failed, StateKind::Cancelled] {
+        ended += w.tx.count(&queue.name, state)?;
+    }
+    if let Some(sentence) = keeps(&queue, ended) {
+        return Err(Refusal::Refused(format!("queue {key}: {sentence}")));
+    }
     if w.tx.queues()?.len() <= 1 {
         let sentence = format!("{key} is the only queue: add another one first");
         return Err(Refusal::Refused(sentence));
     }
     w.tx.remove_queue(&queue.name)?;
     Ok(())
+}
+
+/// Why a queue with lifetimes of its own stays while it has ended jobs: without it the general rules
+/// count for them, and the next cleanup may delete what was to be kept.
+fn keeps(queue: &Queue, ended: u64) -> Option<String> {
+    let own = queue.retention != Override::default();
+    (own && ended > 0).then(|| {
+        format!(
+            "{ended} ended jobs are kept as it says, and without it the general rules would count \
+             for them: clear its lifetimes first if that is meant"
+        )
+    })
 }
 
 fn dependants(app: &App, _actor: &Actor, key: &str) -> Result<Vec<Dependant>, AppError> {
@@ -432,7 +451,16 @@ fn dependants(app: &App, _actor: &Actor, key: &str) -> Result<Vec<Dependant>, Ap
     }
     let counts = app.store().counts()?;
     let ended = counts.by_queue.get(&name).copied().unwrap_or(0);
-    if ended > 0 {
+    let here = queues.iter().find(|queue| queue.name == name);
+    let keeps = here.and_then(|queue| {
+        keeps(
+            queue,
+            ended.saturating_sub(open.iter().filter(|job| job.queue == name).count() as u64),
+        )
+    });
+    if let Some(sentence) = keeps {
+        found.push(Dependant::block(sentence));
+    } else if ended > 0 {
         let text = format!("{ended} jobs in all name it: they and their files stay");
         found.push(Dependant::note(text));
     }

@@ -94,6 +94,12 @@ fn write(w: &mut Writing<'_, '_>, key: Option<&str>, values: &Values) -> Result<
     let spec = key.and_then(SettingSpec::find).ok_or(Refusal::Missing)?;
     let text = values.text("value");
     let stored = if text.is_empty() {
+        // What config.toml says has to fit with what else was changed here, too.
+        let back = std::collections::BTreeMap::from([(spec.key.to_owned(), None)]);
+        w.app.check_settings(&back).map_err(|problems| {
+            let message = problems.into_iter().next().map(|problem| problem.message);
+            Refusal::field("value", message.unwrap_or_else(|| "this does not fit".to_owned()))
+        })?;
         None
     } else {
         let checked = w.app.check_setting(spec.key, &text);

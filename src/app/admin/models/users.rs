@@ -236,7 +236,9 @@ fn add(w: &mut Writing<'_, '_>, values: &Values) -> Result<String, Refusal> {
     w.actor.allow(Verb::ChangeUsers)?;
     let name = UserName::new(&values.text("name"));
     let name = name.map_err(|e| Refusal::field("name", e.to_string()))?;
-    if w.tx.user(&name)?.is_some() || name.as_str() == crate::app::CONSOLE {
+    // In the audit trail these are the service itself and whoever has not signed in.
+    let reserved = [crate::app::CONSOLE, "system", "anonymous"].contains(&name.as_str());
+    if w.tx.user(&name)?.is_some() || reserved {
         let message = format!("there is a user `{name}` already: choose another name");
         return Err(Refusal::field("name", message));
     }
