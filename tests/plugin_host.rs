@@ -164,7 +164,7 @@ fn a_huge_answer_is_an_error() {
     let said = refused(&runner, |r| r.observer(&request("many-events")).unwrap().feed(&[]));
     assert_eq!(said, "its `feed` handed over more than 4 MiB");
     let said = refused(&runner, |r| r.collect(&request("many"), &files()));
-    assert_eq!(said, "artifacts: 20000, at most 10000 are allowed");
+    assert_eq!(said, "artifacts: 20000, at most 1000 are allowed");
 }
 
 #[test]
