@@ -157,7 +157,7 @@ fn step_start(pages: &mut Client, job: u64, log: &str) -> f64 {
     let stamp = stamp(log);
     let page = pages.get(&format!("/jobs/{job}/log")).text();
     let line =
-        page.split("<span id=\"L").find(|row| row.contains("[img] build: ")).expect("the step");
+        page.split("<span id=\"L").find(|row| row.contains("definition.sh")).expect("the step");
     let (_, time) = line.split_once("data-t=\"").expect("its time");
     // Hours, minutes, seconds and milliseconds of the day in UTC.
     let parts = time[..12].split([':', '.']).map(|part| part.parse::<u128>().unwrap());

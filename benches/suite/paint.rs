@@ -49,7 +49,7 @@ pub fn log(report: &mut Report) {
     let service = Service::start(on_disk(), "off");
     let session = service.session();
     let mut client = service.token();
-    let id = submit(&mut client, "flood 20 20");
+    let id = submit(&mut client, "flood 20 35");
     let log = service.data().join(format!("jobs/{id:08}/log"));
     until("the lines", || {
         std::fs::metadata(&log).is_ok_and(|log| log.len() > 20 << 20).then_some(())
