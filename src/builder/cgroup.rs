@@ -150,6 +150,12 @@ impl Groups {
         self.fresh(&format!("next-{}", COUNT.fetch_add(1, Ordering::Relaxed)))
     }
 
+    /// Takes the place away, unless jobs are in it.
+    pub(super) fn leave(&self) {
+        // Whoever is in there is ended by the next start.
+        let _ = std::fs::remove_dir(&self.place.0);
+    }
+
     fn fresh(&self, name: &str) -> Result<Group, String> {
         let path = self.place.0.join(name);
         let group = Group { path, held: self.held.clone(), seen: std::cell::Cell::new(0) };

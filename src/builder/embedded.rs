@@ -156,6 +156,18 @@ impl Builder {
         self.next.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
+    /// Lets go of what waits for the next build, and of the place of control groups: nothing is to
+    /// be left when the process ends. Builds that come all the same do without.
+    pub fn rest(&self) {
+        if let Some(Next { ready, group }) = self.take_next(Sandbox::Auto) {
+            ready.discard();
+            drop(group);
+        }
+        if let Some(Ok(groups)) = self.groups.get() {
+            groups.leave();
+        }
+    }
+
     /// Makes a helper ready for the next build, unless one is.
     fn make_next(&self, wanted: Sandbox) {
         let confined = self.reach(wanted).is_ok_and(|reach| reach.best != Confinement::Off);

@@ -82,7 +82,7 @@ impl Service {
         let listener = socket.listener.try_clone().context("the socket cannot be used")?;
         listener.set_nonblocking(true).context("the socket cannot be used")?;
         let listener = UnixListener::from_std(listener).context("the socket cannot be used")?;
-        let asked = builder.clone();
+        let (asked, last) = (builder.clone(), builder.clone());
         let sandbox = tokio::task::spawn_blocking(move || asked.sandbox()).await?.into();
         let talk = Talk { desk: desk.clone(), builder, data, owner, sandbox };
         let accepting = tokio::spawn(accept(listener, talk));
@@ -92,6 +92,7 @@ impl Service {
         accepting.abort();
         desk.dismiss();
         drop(socket);
+        tokio::task::spawn_blocking(move || last.rest()).await?;
         Ok(())
     }
 }

@@ -32,7 +32,7 @@ pub(super) struct Reached {
 
 /// What has to be held while builds are carried out.
 pub(super) enum Held {
-    Own(#[expect(dead_code, reason = "held for the lock")] BuildsLock),
+    Own(Builder, BuildsLock),
     Remote([JoinHandle<()>; 2]),
 }
 
@@ -95,11 +95,11 @@ impl Hands {
     /// of it from now on.
     pub(super) async fn reach(self, app: &App) -> Reached {
         match self {
-            Self::Own(builder, lock) => Reached {
-                start: Arc::new(move |order| builder.start(order)),
-                remote: None,
-                held: Held::Own(lock),
-            },
+            Self::Own(builder, lock) => {
+                let held = Held::Own(builder.clone(), lock);
+                let start = Arc::new(move |order| builder.start(order));
+                Reached { start, remote: None, held }
+            }
             Self::Remote(remote, found) => {
                 let line = tokio::spawn(remote.clone().run());
                 remote.first_answer(PATIENCE).await;
@@ -121,7 +121,7 @@ impl Held {
     /// The service ends: builds that go on elsewhere go on.
     pub(super) fn let_go(self) {
         match self {
-            Self::Own(_) => {}
+            Self::Own(builder, _lock) => builder.rest(),
             Self::Remote(tasks) => tasks.into_iter().for_each(|task| task.abort()),
         }
     }
