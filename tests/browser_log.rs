@@ -80,15 +80,18 @@ fn first(b: &Browser) -> u64 {
 }
 
 fn last(b: &Browser) -> u64 {
-    number(b, "return Number(document.querySelector('[data-lines]').lastElementChild.id.slice(1))")
+    number(
+        b,
+        "return Number([...document.querySelectorAll('[data-lines] .line')].pop().id.slice(1))",
+    )
 }
 
 /// Notes from now on how many rows there were at most.
 fn watch(b: &Browser) {
     b.script(
         "const lines = document.querySelector('[data-lines]');
-         const look = () => { window.most = Math.max(window.most ?? 0, lines.childElementCount) };
-         new MutationObserver(look).observe(lines, { childList: true });
+         const look = () => { window.most = Math.max(window.most ?? 0, lines.querySelectorAll('.line').length) };
+         new MutationObserver(look).observe(lines, { childList: true, subtree: true });
          look();",
     );
 }
@@ -110,7 +113,7 @@ fn in_view(b: &Browser, line: u64) -> bool {
 
 /// Whether the last line on the page can be seen now.
 fn end_in_view(b: &Browser) -> bool {
-    seen(b, "lines.lastElementChild")
+    seen(b, "[...lines.querySelectorAll('.line')].pop()")
 }
 
 fn seen(b: &Browser, row: &str) -> bool {

@@ -1,9 +1,10 @@
-// A log where one is shown: a window of some thousand rows. They come from the pages of the log,
-// which work without this file, and go when they are far away.
+// A log where one is shown: a window of some thousand rows in groups. They come from the pages of
+// the log, which work without this file, and go when they are far away.
 "use strict";
 (() => {
   const { $, $$, byId, ended, hangUp, head, listen, load, mark, on, parse, parsePage, visit } = window.img;
   const KEEP = 3000; // rows on the page at most
+  const GROUP = 100; // rows in a group at most
   const panel = $(".panel.log:has([data-lines])"); // none where a list of hits is shown
   if (!panel) return;
   const lines = $("[data-lines]", panel);
@@ -21,8 +22,8 @@
   let time; // of the last line among them
 
   const number = (row) => Number(row?.id.slice(1) ?? 0);
-  const first = () => number(lines.firstElementChild);
-  const last = () => number(lines.lastElementChild);
+  const first = (all = lines) => number(all.firstElementChild?.firstElementChild);
+  const last = (all = lines) => number(all.lastElementChild?.lastElementChild);
   const fetchPanel = async (address) => $(".panel.log", parsePage(await load(address)));
 
   // ---- What is on the page ----
@@ -61,7 +62,7 @@
   };
 
   const drop = (top, room = 0) => {
-    while (lines.childElementCount > KEEP - room) (top ? lines.firstElementChild : lines.lastElementChild).remove();
+    while (first() && last() - first() >= KEEP - room) lines[`${top ? "first" : "last"}ElementChild`].remove();
   };
 
   // Rows from above or below; what is read stays where it is.
@@ -73,17 +74,17 @@
     busy = false;
     if (!fresh || mine !== turn || follow) return;
     total = Math.max(total, fresh.dataset.total);
-    const wanted = (row) => (above ? number(row) < first() : number(row) > last());
-    const rows = $$("[data-lines] .line", fresh).filter(wanted);
+    const news = $("[data-lines]", fresh);
+    if (above ? last(news) + 1 !== first() : first(news) !== last() + 1) return;
     const stays = above ? lines.firstElementChild : lines.lastElementChild;
     const place = () => stays?.getBoundingClientRect().top ?? 0;
     const before = place();
-    lines[above ? "prepend" : "append"](...rows);
+    lines[above ? "prepend" : "append"](...news.children);
     drop(!above);
     lines.scrollTop += place() - before;
     seen = lines.scrollTop;
     tell();
-    if (rows.length) look();
+    look();
   };
 
   // Another place of the log, as its page shows it.
@@ -181,7 +182,11 @@
     if (!rows.length) return tell();
     if (rows.length < total - last()) lines.replaceChildren();
     drop(true, rows.length);
-    lines.append(parse(rows.join("")));
+    while (rows.length) {
+      let group = lines.lastElementChild;
+      if (!(group?.childElementCount < GROUP)) lines.append((group = parse(`<span class="rows"></span>`).firstChild));
+      group.append(parse(rows.splice(0, GROUP - group.childElementCount).join("")));
+    }
     tell();
     settled(() => follow && toEnd());
   };

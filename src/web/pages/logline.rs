@@ -20,16 +20,28 @@ pub struct Rows<'a> {
     pub times: &'a [(u64, i64)],
 }
 
+/// Lines in a group. A browser lays out only groups that are near what is seen: it has to look at
+/// each, so a group is worth many lines, and what is seen is never more than two or three of them.
+/// `log.js` fills the last group of a growing log up to as many.
+const GROUP: usize = 100;
+
 /// Renders lines of a log; the last one may be incomplete. Every line starts with colours reset
 /// and is one element that is closed again:
-/// `<span id="L12" class="line" data-t="18:40:12.345"><a href="#L12">12</a>text</span>`. Takes
-/// time and space in proportion to the bytes.
+/// `<span id="L12" class="line" data-t="18:40:12.345"><a href="#L12">12</a>text</span>`. A hundred
+/// of them at most lie in a `<span class="rows">`. Takes time and space in proportion to the bytes.
 pub fn render_rows(bytes: &[u8], rows: Rows) -> String {
     let mut out = String::with_capacity(bytes.len().saturating_mul(2));
     let mut times = rows.times.iter().peekable();
     let mut time = String::new();
     let mut number = rows.first;
-    for line in lines(bytes) {
+    for (place, line) in lines(bytes).enumerate() {
+        if place % GROUP == 0 {
+            out.push_str(if place > 0 {
+                "</span><span class=\"rows\">"
+            } else {
+                "<span class=\"rows\">"
+            });
+        }
         while let Some((_, ms)) = times.next_if(|(from, _)| *from <= number) {
             time = format!(" data-t=\"{}\"", time_of_day(*ms));
         }
@@ -42,6 +54,9 @@ pub fn render_rows(bytes: &[u8], rows: Rows) -> String {
         out = Writer::new(out).line(&String::from_utf8_lossy(shown_part(line)));
         out.push_str("\n</span>");
         number = number.saturating_add(1);
+    }
+    if !out.is_empty() {
+        out.push_str("</span>");
     }
     out
 }

@@ -1,8 +1,15 @@
 use super::*;
 use proptest::prelude::*;
 
-fn render_lines(bytes: &[u8], first: u64) -> String {
+fn grouped(bytes: &[u8], first: u64) -> String {
     render_rows(bytes, Rows { first, ..Rows::default() })
+}
+
+/// Few lines, without the group they lie in.
+fn render_lines(bytes: &[u8], first: u64) -> String {
+    let html = grouped(bytes, first);
+    let inside = html.strip_prefix("<span class=\"rows\">").and_then(|h| h.strip_suffix("</span>"));
+    inside.unwrap_or(&html).to_owned()
 }
 
 /// The text of the only line of `html`, entities and elements taken away.
@@ -55,6 +62,21 @@ fn a_line_is_one_element_with_its_number() {
     );
     assert_eq!(render_lines(b"", 1), "");
     assert!(render_lines(b"x\ny", u64::MAX).contains("x"));
+}
+
+#[test]
+fn a_hundred_lines_make_a_group_that_a_browser_may_leave_out() {
+    let html = |lines: usize| grouped("x\n".repeat(lines).as_bytes(), 1);
+    let sizes = |lines: usize| -> Vec<usize> {
+        let html = html(lines);
+        assert_balanced(&html);
+        let groups = html.split("<span class=\"rows\">").skip(1);
+        groups.map(|group| group.matches("class=\"line\"").count()).collect()
+    };
+    assert!(sizes(0).is_empty());
+    assert_eq!(sizes(1), [1]);
+    assert_eq!(sizes(100), [100]);
+    assert_eq!(sizes(201), [100, 100, 1]);
 }
 
 #[test]
