@@ -5,6 +5,8 @@
 //! at the top of what it sees, as in a container. A group with members can have no limits for the
 //! groups below it, so this process moves into a group of its own first.
 
+mod disk;
+
 use crate::{
     domain::{Bounds, JobId, Used},
     files::DataDir,
@@ -24,6 +26,11 @@ const OWN: &str = "img-self";
 const SWAP: &str = "memory.swap.max";
 /// What is asked for; each only where it is to be had.
 const WANTED: [&str; 4] = ["memory", "pids", "cpu", "io"];
+/// In how many microseconds a build may have its time of the processors: what the kernel uses by
+/// itself.
+const PERIOD: u32 = 100_000;
+const NO_DISK: &str = "`io_max` cannot be held, because the data directory does not lie on one disk: \
+                       set it to 0B in the settings and for the queue";
 /// How long processes that were killed may take to leave their group.
 const PATIENCE: Duration = Duration::from_secs(5);
 const TICK: Duration = Duration::from_millis(2);
@@ -34,8 +41,22 @@ const DEEP: usize = 16;
 #[derive(Clone, Debug)]
 pub(super) struct Groups {
     place: Arc<Place>,
-    /// Those of [`WANTED`] that are held here.
-    held: Vec<String>,
+    held: Held,
+}
+
+/// What can be limited here.
+#[derive(Clone, Debug, Default)]
+struct Held {
+    /// Those of [`WANTED`] that are.
+    names: Vec<String>,
+    /// The disk that builds lie on, if it is one.
+    disk: Option<String>,
+}
+
+impl Held {
+    fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|held| held == name)
+    }
 }
 
 /// The group that groups of jobs are in. It goes with the last who knows it, unless jobs are in it.
@@ -61,7 +82,7 @@ impl Drop for Place {
 #[derive(Debug)]
 pub(super) struct Group {
     path: PathBuf,
-    held: Vec<String>,
+    held: Held,
     /// Most bytes of memory seen, where the kernel does not keep that itself.
     seen: std::cell::Cell<u64>,
 }
@@ -119,16 +140,18 @@ impl Groups {
         let place = Place(base.join(place_name(data)?));
         place.open().map_err(|e| format!("{}: {e}", place.0.display()))?;
         let held = read(&place.0.join("cgroup.subtree_control")).unwrap_or_default();
-        let held = held.split_whitespace().filter(|name| WANTED.contains(name));
-        Ok(Self { held: held.map(str::to_owned).collect(), place: Arc::new(place) })
+        let names = held.split_whitespace().filter(|name| WANTED.contains(name));
+        let names = names.map(str::to_owned).collect();
+        let held = Held { names, disk: disk::of(data.dir()) };
+        Ok(Self { held, place: Arc::new(place) })
     }
 
     /// For people: what is held.
     pub(super) fn words(&self) -> String {
-        if self.held.is_empty() {
+        if self.held.names.is_empty() {
             return "a control group without limits".into();
         }
-        format!("a control group for {}", self.held.join(", "))
+        format!("a control group for {}", self.held.names.join(", "))
     }
 
     /// A fresh group for a job, with its limits.
@@ -176,7 +199,7 @@ impl Groups {
         let (mut found, mut residual) = (Vec::new(), Vec::new());
         for name in children(&self.place.0) {
             let path = self.place.0.join(&name);
-            let group = Group { path, held: Vec::new(), seen: std::cell::Cell::new(0) };
+            let group = Group { path, held: Held::default(), seen: std::cell::Cell::new(0) };
             found.push(format!("the control group {name} was left by a build that died"));
             residual.extend(group.end().err());
         }
@@ -185,8 +208,11 @@ impl Groups {
 }
 
 /// The files of a group and what is written into them.
-fn limits(bounds: &Bounds, held: &[String]) -> Vec<(&'static str, String)> {
-    let has = |name: &str| held.iter().any(|held| held == name);
+///
+/// # Errors
+/// A sentence on a limit that there is nothing to hold by.
+fn limits(bounds: &Bounds, held: &Held) -> Result<Vec<(&'static str, String)>, String> {
+    let has = |name: &str| held.has(name);
     let mut all = Vec::new();
     if has("memory") && bounds.memory > 0 {
         all.push(("memory.max", bounds.memory.to_string()));
@@ -198,11 +224,19 @@ fn limits(bounds: &Bounds, held: &[String]) -> Vec<(&'static str, String)> {
     }
     if has("cpu") {
         all.push(("cpu.weight", bounds.cpu_weight.to_string()));
+        if bounds.cpu_max > 0 {
+            let time = u64::from(bounds.cpu_max) * u64::from(PERIOD / 100);
+            all.push(("cpu.max", format!("{time} {PERIOD}")));
+        }
     }
     if has("io") {
         all.push(("io.weight", bounds.io_weight.to_string()));
+        if bounds.io_max > 0 {
+            let (disk, most) = (held.disk.as_ref().ok_or(NO_DISK)?, bounds.io_max);
+            all.push(("io.max", format!("{disk} rbps={most} wbps={most}")));
+        }
     }
-    all
+    Ok(all)
 }
 
 impl Drop for Group {
@@ -221,7 +255,7 @@ impl Group {
     /// # Errors
     /// Which limit cannot be set, and why.
     pub(super) fn limit(&self, bounds: &Bounds) -> Result<(), String> {
-        for (file, value) in limits(bounds, &self.held) {
+        for (file, value) in limits(bounds, &self.held)? {
             let Err(e) = write(&self.path.join(file), &value) else { continue };
             // Weights of disks need a scheduler that knows them, and not every kernel counts swap.
             let without =
@@ -263,7 +297,7 @@ impl Group {
     /// Which limits it has met. `None` where they are not held.
     pub(super) fn met(&self) -> Option<Met> {
         let text = |file: &str| read(&self.path.join(file)).unwrap_or_default();
-        self.held.iter().any(|name| name == "memory").then(|| {
+        self.held.has("memory").then(|| {
             let memory = text("memory.events");
             Met {
                 killed: value(&memory, "oom_kill"),

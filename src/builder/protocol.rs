@@ -9,7 +9,7 @@ use bytes::Bytes;
 use std::{borrow::Cow, time::Duration};
 
 /// Version of these messages. A builder refuses an order of another version.
-pub const VERSION: u32 = 2;
+pub const VERSION: u32 = 3;
 
 /// "Build this job."
 #[derive(Clone, Debug)]

@@ -110,6 +110,10 @@ pub struct Build {
     pub cpu_weight: u32,
     /// A build's share of the disks among builds.
     pub io_weight: u32,
+    /// Most of the processors one build may use, in percent of one; 0: no limit.
+    pub cpu_max: u32,
+    /// Most bytes one build may read, and write, in a second; 0: no limit.
+    pub io_max: Size,
     /// Bytes the directory of one build may hold; 0: no limit.
     pub scratch: Size,
     /// The first of the 65,536 user and group ids that rootless builds of a root builder have.
@@ -145,6 +149,8 @@ impl Default for Build {
             tasks: bounds.tasks,
             cpu_weight: bounds.cpu_weight,
             io_weight: bounds.io_weight,
+            cpu_max: bounds.cpu_max,
+            io_max: Size::bytes(bounds.io_max),
             scratch: Size::bytes(bounds.scratch),
             // The last of those systemd sets aside for containers, and the last it would take.
             rootless_ids: 0x6FFF_0000,
@@ -169,6 +175,8 @@ impl Build {
             tasks: self.tasks,
             cpu_weight: self.cpu_weight,
             io_weight: self.io_weight,
+            cpu_max: self.cpu_max,
+            io_max: self.io_max.get(),
             scratch: self.scratch.get(),
         }
     }
@@ -527,7 +535,7 @@ mod tests {
         let text = include_str!("../../config.toml");
         assert_eq!(Config::parse(text, Path::new("config.toml")).unwrap(), Config::default());
         let keys = "listen data_dir socket group tls_cert tls_key trusted_proxies hosts max_connections \
-                    header_timeout idle_timeout stop_grace slots sandbox memory tasks cpu_weight io_weight scratch rootless_ids path grace_interrupt \
+                    header_timeout idle_timeout stop_grace slots sandbox memory tasks cpu_weight io_weight cpu_max io_max scratch rootless_ids path grace_interrupt \
                     grace_terminate idle absolute first_login definition queue_cap total silence log \
                     images leftovers logs records audit keep_newest \
                     keep_last_good budget min_age keep_longer cache cleanup orphans \
@@ -565,6 +573,10 @@ mod tests {
         assert!(said.contains("build.slots is 0"), "{said}");
         let said = refused("[build]\nmemory = \"1KiB\"\n");
         assert!(said.contains("build.memory is 1024 bytes") && said.contains("16MiB"), "{said}");
+        let said = refused("[build]\ncpu_max = 1000001\n");
+        assert!(said.contains("build.cpu_max is 1000001") && said.contains("0 for no"), "{said}");
+        let said = refused("[build]\nio_max = \"1KiB\"\n");
+        assert!(said.contains("build.io_max is 1024 bytes") && said.contains("64KiB"), "{said}");
         let said = refused("[build]\nio_weight = 10001\n");
         assert!(said.contains("build.io_weight is 10001") && said.contains("10000"), "{said}");
         let said = refused("[runners.mic]\nprivileges = [\"god\"]\n");

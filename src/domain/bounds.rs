@@ -48,6 +48,12 @@ pub struct Bounds {
     pub cpu_weight: u32,
     /// Its share of the disks among builds, from 1 to 10,000 (`io.weight`).
     pub io_weight: u32,
+    /// Most it may use of the processors even while nobody else wants them, in percent of one
+    /// processor (`cpu.max`); 0 is no limit.
+    pub cpu_max: u32,
+    /// Most bytes it may read, and as many that it may write, in a second on the disk that builds
+    /// lie on (`io.max`); 0 is no limit.
+    pub io_max: u64,
     /// Bytes its directory may hold; 0 is no limit.
     pub scratch: u64,
 }
@@ -57,6 +63,11 @@ pub const WEIGHT: u32 = 100;
 /// Least and greatest weight the kernel takes.
 pub const WEIGHTS: std::ops::RangeInclusive<u32> = 1..=10_000;
 
+/// More than any box has, and still a number of microseconds that the kernel takes: ten thousand
+/// processors.
+pub const MOST_CPU: u32 = 1_000_000;
+/// A tool that is slower than this looks as if it were stuck.
+pub const LEAST_IO: u64 = 64 << 10;
 /// A tool cannot even be started with less memory.
 pub const LEAST_MEMORY: u64 = 16 << 20;
 /// A directory with less room holds no image.
@@ -71,6 +82,8 @@ impl Default for Bounds {
             tasks: 8192,
             cpu_weight: WEIGHT,
             io_weight: WEIGHT,
+            cpu_max: 0,
+            io_max: 0,
             scratch: 0,
         }
     }
@@ -89,6 +102,10 @@ pub struct OwnBounds {
     pub cpu_weight: Option<u32>,
     /// See [`Bounds::io_weight`].
     pub io_weight: Option<u32>,
+    /// See [`Bounds::cpu_max`].
+    pub cpu_max: Option<u32>,
+    /// See [`Bounds::io_max`].
+    pub io_max: Option<u64>,
     /// See [`Bounds::scratch`].
     pub scratch: Option<u64>,
 }
@@ -102,6 +119,8 @@ impl Bounds {
             tasks: own.tasks.unwrap_or(self.tasks),
             cpu_weight: own.cpu_weight.unwrap_or(self.cpu_weight),
             io_weight: own.io_weight.unwrap_or(self.io_weight),
+            cpu_max: own.cpu_max.unwrap_or(self.cpu_max),
+            io_max: own.io_max.unwrap_or(self.io_max),
             scratch: own.scratch.unwrap_or(self.scratch),
         }
     }
@@ -124,10 +143,19 @@ impl Bounds {
                 want: format!("give at least {}, or 0B for no limit", size_text(least)),
             })
         };
+        let cpu = || {
+            (self.cpu_max > MOST_CPU).then(|| Wrong {
+                key: "cpu_max".into(),
+                value: self.cpu_max.to_string(),
+                want: format!("give 1 to {MOST_CPU}, or 0 for no limit"),
+            })
+        };
         size("memory", self.memory, LEAST_MEMORY)
             .or_else(|| size("scratch", self.scratch, LEAST_SCRATCH))
             .or_else(|| weight("cpu_weight", self.cpu_weight))
             .or_else(|| weight("io_weight", self.io_weight))
+            .or_else(cpu)
+            .or_else(|| size("io_max", self.io_max, LEAST_IO))
     }
 }
 
@@ -161,9 +189,10 @@ mod tests {
             sandbox: Some(Sandbox::Off),
             memory: Some(0),
             io_weight: Some(7),
+            cpu_max: Some(50),
             ..OwnBounds::default()
         };
-        assert_eq!(general.with(&own), Bounds { memory: 0, io_weight: 7, ..general });
+        assert_eq!(general.with(&own), Bounds { memory: 0, io_weight: 7, cpu_max: 50, ..general });
         let strict = OwnBounds { sandbox: Some(Sandbox::Rootless), ..OwnBounds::default() };
         for given in Sandbox::ALL {
             let given = Bounds { sandbox: given, ..general };

@@ -25,7 +25,8 @@ use std::{
 ///    counters, and a restored one no tail; there were no batches. Queues, users, shelves and audit
 ///    lines were written as version 1.
 /// 4. Queues said nothing of what their builds may use, jobs nothing of what they used.
-pub(super) const FORMAT: u32 = 5;
+/// 5. Queues said nothing of the most of processors and disks.
+pub(super) const FORMAT: u32 = 6;
 
 impl Store {
     /// Opens (or makes) the store in `dir`.

@@ -21,8 +21,22 @@ use std::time::Duration;
 /// See [`Queue`].
 #[derive(Serialize, Deserialize)]
 pub(super) struct StoredQueue {
+    before: StoredQueue3,
+    most: StoredMost,
+}
+
+/// Version 3.
+#[derive(Serialize, Deserialize)]
+struct StoredQueue3 {
     before: StoredQueue2,
     bounds: StoredBounds,
+}
+
+/// See [`OwnBounds`]; what version 4 added.
+#[derive(Default, Serialize, Deserialize)]
+struct StoredMost {
+    cpu_max: Option<u32>,
+    io_max: Option<u64>,
 }
 
 /// Version 2.
@@ -55,7 +69,7 @@ impl StoredBounds {
         }
     }
 
-    fn back(self) -> Result<OwnBounds, Damage> {
+    fn back(self, most: &StoredMost) -> Result<OwnBounds, Damage> {
         let sandbox = |word: String| {
             Sandbox::from_word(&word).ok_or_else(|| Damage::Value(format!("sandbox `{word}`")))
         };
@@ -65,6 +79,8 @@ impl StoredBounds {
             tasks: self.tasks,
             cpu_weight: self.cpu_weight,
             io_weight: self.io_weight,
+            cpu_max: most.cpu_max,
+            io_max: most.io_max,
             scratch: self.scratch,
         })
     }
@@ -142,7 +158,7 @@ fn millis(span: Duration) -> u64 {
 
 impl Record for Queue {
     const SPACE: Space = Space::Queues;
-    const VERSION: u8 = 3;
+    const VERSION: u8 = 4;
     type Stored = StoredQueue;
 
     fn key(&self) -> Vec<u8> {
@@ -162,11 +178,14 @@ impl Record for Queue {
             silence_timeout: millis(self.silence_timeout),
         };
         let before = StoredQueue2 { first, more: QueueMore::of(self) };
-        StoredQueue { before, bounds: StoredBounds::of(&self.bounds) }
+        let before = StoredQueue3 { before, bounds: StoredBounds::of(&self.bounds) };
+        let most = StoredMost { cpu_max: self.bounds.cpu_max, io_max: self.bounds.io_max };
+        StoredQueue { before, most }
     }
 
     fn from_stored(stored: StoredQueue) -> Result<Self, Damage> {
-        let StoredQueue { before: StoredQueue2 { first, more }, bounds } = stored;
+        let StoredQueue { before: StoredQueue3 { before, bounds }, most } = stored;
+        let StoredQueue2 { first, more } = before;
         let submitters = more.submitters.iter().map(|g| name(GroupName::new(g)));
         let runners = more.runners.iter().map(|r| name(RunnerId::new(r)));
         Ok(Self {
@@ -189,22 +208,19 @@ impl Record for Queue {
             },
             kept_bytes: more.kept_bytes,
             requeue: more.requeue,
-            bounds: bounds.back()?,
+            bounds: bounds.back(&most)?,
         })
     }
 
     fn older(version: u8, body: &[u8]) -> Result<Self, Damage> {
-        match version {
-            1 => {
-                let before = StoredQueue2 { first: form(body)?, more: QueueMore::default() };
-                Self::from_stored(StoredQueue { before, bounds: StoredBounds::default() })
-            }
-            2 => {
-                let before = form(body)?;
-                Self::from_stored(StoredQueue { before, bounds: StoredBounds::default() })
-            }
-            other => Err(Damage::Version(other)),
-        }
+        let second = |before| StoredQueue3 { before, bounds: StoredBounds::default() };
+        let before = match version {
+            1 => second(StoredQueue2 { first: form(body)?, more: QueueMore::default() }),
+            2 => second(form(body)?),
+            3 => form(body)?,
+            other => return Err(Damage::Version(other)),
+        };
+        Self::from_stored(StoredQueue { before, most: StoredMost::default() })
     }
 }
 
@@ -473,6 +489,12 @@ fn words(verbs: Verbs) -> Vec<String> {
 /// A word that this program does not know grants nothing.
 fn verbs(words: &[String]) -> Verbs {
     words.iter().filter_map(|w| Verb::from_word(w)).collect()
+}
+
+/// A queue as version 3 wrote one.
+#[cfg(test)]
+pub(super) fn queue_3(queue: &Queue) -> Vec<u8> {
+    super::codec::seal(3, &queue.to_stored().before).unwrap_or_default()
 }
 
 /// A user as version 1 wrote one.

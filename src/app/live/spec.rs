@@ -1,8 +1,9 @@
 //! Which settings may change at run time: their keys, words and where their values lie.
 
 use super::values::{Slot, Values};
-use crate::domain::units::{
-    lifetime_text, parse_lifetime, parse_size, parse_span, size_text, span_text,
+use crate::domain::{
+    bounds::MOST_CPU,
+    units::{lifetime_text, parse_lifetime, parse_size, parse_span, size_text, span_text},
 };
 use std::time::Duration;
 
@@ -185,6 +186,20 @@ pub static SETTINGS: &[SettingSpec] = &[
         Number(bounds.io_weight),
         "Share of the disks",
         "A build's share of the disks while several builds want them."
+    ),
+    setting!(
+        "build.cpu_max",
+        SettingKind::Number { min: 0, max: MOST_CPU as u64 },
+        Number(bounds.cpu_max),
+        "Most of the processors",
+        "What one build may use of the processors, in percent of one; 0: no limit. Held where builds have control groups."
+    ),
+    setting!(
+        "build.io_max",
+        Size,
+        Size(bounds.io_max),
+        "Most of the disk",
+        "Bytes one build may read, and as many that it may write, in a second; 0B: no limit. Held where builds have control groups."
     ),
     setting!(
         "build.scratch",

@@ -15,17 +15,37 @@ fn the_place_of_version_2_is_found_in_every_kind_of_system() {
 
 #[test]
 fn limits_are_set_where_they_are_held_and_only_if_there_are_any() {
-    let all = WANTED.map(str::to_owned);
+    let all = held(&WANTED, Some("8:0"));
     let bounds = Bounds { memory: 1 << 30, tasks: 50, cpu_weight: 20, ..Bounds::default() };
-    let set = limits(&bounds, &all);
+    let set = limits(&bounds, &all).unwrap();
     let of = |file: &str| set.iter().find(|(name, _)| *name == file).map(|(_, v)| v.as_str());
     assert_eq!(of("memory.max"), Some("1073741824"));
     assert_eq!(of("memory.swap.max"), Some("0"), "swap is no way around it");
     assert_eq!(of("pids.max"), Some("50"));
     assert_eq!((of("cpu.weight"), of("io.weight")), (Some("20"), Some("100")));
     let none = Bounds { tasks: 0, ..Bounds::default() };
-    assert!(limits(&none, &all).iter().all(|(file, _)| file.ends_with("weight")));
-    assert_eq!(limits(&bounds, &[]), []);
+    assert!(limits(&none, &all).unwrap().iter().all(|(file, _)| file.ends_with("weight")));
+    assert_eq!(limits(&bounds, &Held::default()), Ok(Vec::new()));
+}
+
+#[test]
+fn processors_and_disks_are_limited_even_where_nobody_else_wants_them() {
+    let bounds = Bounds { cpu_max: 150, io_max: 5 << 20, ..Bounds::default() };
+    let set = limits(&bounds, &held(&WANTED, Some("254:0"))).unwrap();
+    assert!(set.contains(&("cpu.max", "150000 100000".into())), "{set:?}");
+    assert!(set.contains(&("io.max", "254:0 rbps=5242880 wbps=5242880".into())), "{set:?}");
+    let most = Bounds { cpu_max: crate::domain::bounds::MOST_CPU, ..Bounds::default() };
+    let set = limits(&most, &held(&["cpu"], None)).unwrap();
+    assert!(set.contains(&("cpu.max", "1000000000 100000".into())), "{set:?}");
+    let refused = limits(&bounds, &held(&WANTED, None)).unwrap_err();
+    assert!(refused.contains("set it to 0B"), "{refused}");
+}
+
+fn held(names: &[&str], disk: Option<&str>) -> Held {
+    Held {
+        names: names.iter().map(|name| (*name).to_owned()).collect(),
+        disk: disk.map(str::to_owned),
+    }
 }
 
 #[test]
@@ -33,7 +53,7 @@ fn what_the_kernel_counts_is_read() {
     let tmp = tempfile::tempdir().unwrap();
     let group = Group {
         path: tmp.path().into(),
-        held: vec!["memory".into()],
+        held: held(&["memory"], None),
         seen: std::cell::Cell::new(0),
     };
     assert_eq!(group.used(), Used::default(), "nothing is counted without files");
@@ -52,14 +72,14 @@ fn what_the_kernel_counts_is_read() {
     put("pids.events", "max 3\n");
     assert_eq!(group.met(), Some(Met { killed: 1, over_memory: 2, over_tasks: 3 }));
     let (path, seen) = (tmp.path().into(), std::cell::Cell::new(0));
-    let unheld = Group { path, held: Vec::new(), seen };
+    let unheld = Group { path, held: Held::default(), seen };
     assert_eq!(unheld.met(), None, "what is not held is not known");
 }
 
 #[test]
 fn a_limit_that_cannot_be_set_is_an_error_and_a_weight_is_not() {
     let tmp = tempfile::tempdir().unwrap();
-    let held = WANTED.map(str::to_owned).to_vec();
+    let held = held(&WANTED, None);
     let group = Group { path: tmp.path().into(), held, seen: std::cell::Cell::new(0) };
     let bounds = Bounds { memory: 1 << 30, tasks: 50, ..Bounds::default() };
     let put = |file: &str| std::fs::write(tmp.path().join(file), "").unwrap();

@@ -87,6 +87,8 @@ struct Bounds {
     tasks: u32,
     cpu_weight: u32,
     io_weight: u32,
+    cpu_max: u32,
+    io_max: u64,
     scratch: u64,
 }
 
@@ -98,6 +100,8 @@ impl Bounds {
             tasks: bounds.tasks,
             cpu_weight: bounds.cpu_weight,
             io_weight: bounds.io_weight,
+            cpu_max: bounds.cpu_max,
+            io_max: bounds.io_max,
             scratch: bounds.scratch,
         }
     }
@@ -111,6 +115,8 @@ impl Bounds {
             tasks: self.tasks,
             cpu_weight: self.cpu_weight,
             io_weight: self.io_weight,
+            cpu_max: self.cpu_max,
+            io_max: self.io_max,
             scratch: self.scratch,
         })
     }

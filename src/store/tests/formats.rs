@@ -1,6 +1,7 @@
 //! What outlives this program: older and newer stores, exports, damaged ones.
 
 use super::*;
+use crate::domain::{OwnBounds, Queue};
 use crate::store::{
     codec,
     engine::Engine,
@@ -379,4 +380,23 @@ fn a_store_that_cannot_be_opened_is_moved_aside_and_nothing_of_it_is_lost() {
         let (_store, report) = Store::open(&db).unwrap();
         assert!(report.created);
     }
+}
+
+#[test]
+fn a_queue_of_format_5_has_no_most_of_its_own_and_all_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = dir.path().join("db");
+    let mut queue = Queue::standard(QueueName::new("web").unwrap(), "old");
+    queue.bounds = OwnBounds { memory: Some(1 << 30), io_weight: Some(7), ..Default::default() };
+    let mut old = Overlay::default();
+    old.set(Space::Queues, b"web".to_vec(), Some(people::queue_3(&queue)));
+    old.set(Space::Meta, meta::FORMAT.to_vec(), Some(5u32.to_be_bytes().to_vec()));
+    load(&db, &dump(&old));
+    let (store, report) = Store::open(&db).unwrap();
+    assert_eq!(report.upgraded_from, Some(5));
+    assert_eq!(store.queue(&queue.name).unwrap(), Some(queue.clone()));
+    queue.bounds = OwnBounds { cpu_max: Some(150), io_max: Some(1 << 20), ..queue.bounds };
+    let changed = queue.clone();
+    put(&store, move |tx| tx.put_queue(&changed));
+    assert_eq!(store.queue(&queue.name).unwrap(), Some(queue));
 }

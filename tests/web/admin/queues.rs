@@ -16,7 +16,7 @@ fn queue(running: &Running, name: &str) -> Option<Queue> {
     queues.into_iter().find(|q| q.name == name)
 }
 
-const EVERY_FIELD: [(&str, &str); 23] = [
+const EVERY_FIELD: [(&str, &str); 25] = [
     ("name", "nightly"),
     ("description", "What <b>nobody</b> waits for"),
     ("slots", "3"),
@@ -40,6 +40,8 @@ const EVERY_FIELD: [(&str, &str); 23] = [
     ("tasks", "900"),
     ("cpu_weight", "50"),
     ("io_weight", "10000"),
+    ("cpu_max", "150"),
+    ("io_max", "50MiB"),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,6 +128,8 @@ async fn what_does_not_fit_is_named_at_its_field_and_nothing_is_saved() {
         ("tasks", "-1"),
         ("cpu_weight", "0"),
         ("io_weight", "10001"),
+        ("cpu_max", "1000001"),
+        ("io_max", "1KiB"),
     ] {
         let form = Form::open(&running, "/admin/queues/add", &ada).await;
         let good = form.fill(&[("name", "nightly"), ("description", "kept as typed")]);

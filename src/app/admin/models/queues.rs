@@ -10,6 +10,7 @@ use crate::{
     app::{App, AppError},
     domain::{
         Actor, Bounds, GroupName, OwnBounds, Queue, QueueName, RunnerId, Sandbox, StateKind, Verb,
+        bounds::MOST_CPU,
         retention::{Lifetime, Override},
     },
 };
@@ -146,6 +147,18 @@ pub(super) static QUEUES: Model = Model {
                     Kind::Number(1, 10_000),
                     "While several builds want them; 100 is ordinary. Empty: as the settings say.",
                 ),
+                Field::new(
+                    "cpu_max",
+                    "Most of the processors",
+                    Kind::Number(0, MOST_CPU as i64),
+                    "In percent of one: 150 is one and a half; 0: no limit. Empty: as the settings say.",
+                ),
+                Field::new(
+                    "io_max",
+                    "Most of the disk",
+                    Kind::Size,
+                    "Read, and written, in a second, such as 50MiB; 0B: no limit. Empty: as the settings say.",
+                ),
             ],
         },
         Fieldset {
@@ -274,6 +287,8 @@ fn object(queue: &Queue) -> Object {
         .with("tasks", small(queue.bounds.tasks))
         .with("cpu_weight", small(queue.bounds.cpu_weight))
         .with("io_weight", small(queue.bounds.io_weight))
+        .with("cpu_max", small(queue.bounds.cpu_max))
+        .with("io_max", queue.bounds.io_max.map_or(Value::Nothing, Value::Bytes))
 }
 
 fn small(number: Option<u32>) -> Value {
@@ -342,6 +357,8 @@ fn bounds(values: &Values) -> Result<OwnBounds, Refusal> {
         tasks: small("tasks"),
         cpu_weight: small("cpu_weight"),
         io_weight: small("io_weight"),
+        cpu_max: small("cpu_max"),
+        io_max: values.bytes("io_max"),
         scratch: values.bytes("scratch"),
     };
     match Bounds::default().with(&own).wrong() {
