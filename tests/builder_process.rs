@@ -14,7 +14,7 @@ mod builder;
 mod common;
 
 use builder::{apart, both, held};
-use common::{Service, assert_nothing_left, is_root, said, until};
+use common::{Service, assert_nothing_left, children_of, is_root, place_of_groups, said, until};
 use serde_json::Value;
 use std::{os::unix::fs::MetadataExt as _, path::PathBuf, time::Duration};
 
@@ -473,6 +473,67 @@ fn files_of_a_root_builder_belong_to_the_owner_of_the_data_directory() {
     assert!(output.status.success(), "{}", said(&output));
     assert!(service.cli(&["delete", &id.to_string()]).status.success());
     until("the deletion", || (!dir.join("artifacts").exists()).then_some(()));
+}
+
+#[test]
+fn what_waits_for_the_next_build_and_its_control_group_end_with_the_process() {
+    if !is_root("mic") {
+        return;
+    }
+    let waits = |process: u32, service: &Service| {
+        let id = submit(service, "succeed");
+        assert_eq!(service.wait(id)["state"], "done");
+        let waits = until("what waits for the next build", || {
+            Some(children_of(process)).filter(|children| !children.is_empty())
+        });
+        // Not every box has groups of version 2.
+        let log = service.log(id);
+        let grouped = log.contains("a control group");
+        assert_eq!(place_of_groups(&service.data()).is_some(), grouped, "{log}");
+        waits
+    };
+    let all_gone = |waited: &[u32], service: &Service| {
+        let mut left = waited.iter().filter(|n| PathBuf::from(format!("/proc/{n}")).exists());
+        assert_eq!(left.next(), None, "of {waited:?}");
+        assert_eq!(place_of_groups(&service.data()), None);
+    };
+    let mut near = Service::start();
+    let waited = waits(near.pid(), &near);
+    near.stop();
+    all_gone(&waited, &near);
+
+    let (far, mut builder) = both("");
+    let waited = waits(builder.pid(), &far);
+    builder.terminate();
+    builder.waited();
+    all_gone(&waited, &far);
+}
+
+#[test]
+fn a_running_service_goes_on_with_its_own_helper_after_an_upgrade() {
+    if !is_root("mic") {
+        return;
+    }
+    let mut service = Service::start();
+    service.stop();
+    service.spawn_as(Some(0));
+    let sandbox = |service: &Service| {
+        let id = submit(service, "succeed");
+        assert_eq!(service.wait(id)["state"], "done", "{}", service.log(id));
+        let log = service.log(id);
+        let line = log.lines().find(|line| line.contains("sandbox: ")).unwrap_or_default();
+        line.rsplit_once("sandbox: ").map(|(_, kind)| kind.to_owned()).unwrap_or(log)
+    };
+    let before = sandbox(&service);
+    assert!(before.contains("namespaces"), "{before}");
+    // What waits for the second build is from before, what waits for the third one is not.
+    let other = service.write("other", "#!/bin/sh\nexit 7\n");
+    std::fs::set_permissions(&other, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    std::fs::rename(&other, service.dir.path().join("for-everybody")).unwrap();
+    for _ in 0..3 {
+        assert_eq!(sandbox(&service), before, "the same one at work");
+    }
+    assert_nothing_left(&service);
 }
 
 fn give_away(dir: &std::path::Path, owner: u32) {

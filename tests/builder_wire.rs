@@ -229,8 +229,11 @@ fn what_the_box_failed_is_handed_in_again_once_where_its_queue_says_so_and_nothi
             assert_eq!(next_order(&mut server), id, "{cause:?}, {repeats}");
         }
         server.tell(id, started());
+        // Somebody cancelled it, and nobody here knows who: it stays ended all the same.
         server.tell(id, Event::Finished(Finished::plain(Outcome::Stopped(StopReason::Cancelled))));
-        service.wait(id);
+        let job = service.wait(id);
+        assert_eq!(job["failure"]["cause"], "interrupted", "{job:#}");
+        assert_eq!((suggestion(&job), service.repeats_of(id)), ("", vec![]), "{job:#}");
     }
 }
 

@@ -3,6 +3,8 @@
 #![warn(missing_docs)]
 
 pub mod admin;
+#[cfg(test)]
+pub(crate) mod bare;
 mod batch;
 mod batch_preview;
 mod board;

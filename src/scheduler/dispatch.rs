@@ -20,8 +20,8 @@ use crate::{
         protocol::{Finished, Limits, Order, Outcome, StopReason},
     },
     domain::{
-        Artifact, Cause, Failure, Job, JobId, JobState, Queue, RunnerId, StateKind, Timestamp,
-        TransitionRefused, UserName, job::BuildResult, retention::Trigger,
+        Artifact, Cause, Failure, Job, JobId, JobState, Queue, QueueName, RunnerId, StateKind,
+        Timestamp, TransitionRefused, UserName, job::BuildResult, retention::Trigger,
     },
     store::AuditRecord,
 };
@@ -60,6 +60,8 @@ enum Note {
     Settled(Box<Job>),
     /// A job's new queue is on disk.
     Moved(JobId),
+    /// A job's new queue was deleted before that: it goes back to this one.
+    Unmoved(JobId, QueueName),
     /// A job that repeats a failed one is on disk.
     Again(Box<Job>),
 }
@@ -356,6 +358,7 @@ impl Dispatcher {
         match note {
             Note::Ended(id, ended) => self.ended(id, *ended),
             Note::Moved(id) => drop(self.moving.remove(&id)),
+            Note::Unmoved(id, back) => self.unmoved(id, back),
             Note::Again(job) => self.repeat(*job),
             Note::Settled(job) => {
                 self.settling.remove(&job.id);

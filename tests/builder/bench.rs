@@ -132,7 +132,12 @@ pub fn bench(sandbox: bool, runner: Fixed) -> Bench {
 }
 
 pub fn bench_in(tmp: tempfile::TempDir, sandbox: bool, runner: Fixed) -> Bench {
-    let data = Arc::new(DataDir::open(tmp.path()).unwrap());
+    let data = DataDir::open(tmp.path()).unwrap();
+    bench_over(data, tmp, sandbox, runner)
+}
+
+fn bench_over(data: DataDir, tmp: tempfile::TempDir, sandbox: bool, runner: Fixed) -> Bench {
+    let data = Arc::new(data);
     let runner = Arc::new(runner);
     let source = Arc::new(move |_: &str, _: &str| Ok(Arc::clone(&runner) as Arc<dyn Planner>));
     let builder = Builder::with_source(Arc::clone(&data), source, config(sandbox));
@@ -200,6 +205,12 @@ impl Told {
 }
 
 impl Bench {
+    /// A builder that is root where the data is somebody else's.
+    pub fn for_another(tmp: tempfile::TempDir, runner: Fixed) -> Self {
+        let data = DataDir::open_for_builds(tmp.path()).unwrap();
+        bench_over(data, tmp, false, runner)
+    }
+
     pub fn order(&self, job: u64) -> Order {
         Order {
             version: VERSION,

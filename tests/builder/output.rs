@@ -1,7 +1,7 @@
 //! What the log holds.
 
-use crate::bench::{bench, plan, sh};
-use img::plugin::api;
+use crate::bench::{Bench, bench, bench_in, is_root, plan, sh};
+use img::{domain::Cause, files::DataDir, plugin::api};
 use std::time::{Duration, Instant};
 
 #[test]
@@ -108,4 +108,25 @@ fn a_log_over_its_cap_keeps_both_ends_and_the_build_goes_on() {
     assert!(memchr::memmem::find(&log[..4_000], b"\nfirst\n").is_some());
     assert!(memchr::memmem::find(&log, b"bytes are left out here").is_some());
     assert!(bench.path("jobs/00000001/artifacts/i").exists());
+}
+
+#[test]
+fn an_image_with_a_second_name_is_the_runners_mistake_where_it_has_to_be_handed_over() {
+    if !is_root() {
+        return println!("skipped: giving files away needs root");
+    }
+    let tmp = tempfile::tempdir().unwrap();
+    drop(DataDir::open(tmp.path()).unwrap());
+    let linked = "echo > ../output/i; ln ../output/i ../output/j";
+    let own = bench_in(tmp, false, plan(linked)).build(1);
+    own.assert_done();
+
+    let tmp = tempfile::tempdir().unwrap();
+    drop(DataDir::open(tmp.path()).unwrap());
+    std::os::unix::fs::chown(tmp.path(), Some(65_534), Some(65_534)).unwrap();
+    let bench = Bench::for_another(tmp, plan(linked));
+    assert!(bench.data.is_foreign());
+    let failure = bench.build(1).failure().clone();
+    assert_eq!(failure.cause, Cause::Runner, "{failure:?}");
+    assert!(failure.message.contains("has further names"), "{failure:?}");
 }

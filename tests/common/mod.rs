@@ -325,19 +325,41 @@ impl Drop for Service {
     }
 }
 
-/// Takes away the empty control groups of a service that was killed, which nobody will start again.
-fn forget_groups(data: &Path) {
+/// Where the control groups of a service's builds are, if there are any at this moment.
+pub fn place_of_groups(data: &Path) -> Option<PathBuf> {
     use std::os::unix::fs::MetadataExt as _;
     let own = std::fs::read_to_string("/proc/self/cgroup").unwrap_or_default();
-    let Some(own) = own.lines().find_map(|line| line.strip_prefix("0::/")) else { return };
-    let Ok(about) = data.metadata() else { return };
-    for mounted in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
-        let place = format!("img-{:x}-{:x}", about.dev(), about.ino());
-        let place = Path::new(mounted).join(own).join(place);
+    let own = own.lines().find_map(|line| line.strip_prefix("0::/"))?;
+    let about = data.metadata().ok()?;
+    let name = format!("img-{:x}-{:x}", about.dev(), about.ino());
+    let mounted = ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"];
+    let mut places = mounted.map(|place| Path::new(place).join(own).join(&name)).into_iter();
+    places.find(|place| place.is_dir())
+}
+
+/// Processes that this one started and that are there.
+pub fn children_of(process: u32) -> Vec<u32> {
+    let all = std::fs::read_dir("/proc").unwrap().flatten();
+    let numbers = all.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let parent = |number: &u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{number}/stat")).ok()?;
+        // The name, in brackets, may hold anything.
+        let (_, rest) = stat.rsplit_once(") ")?;
+        let parent = rest.split(' ').nth(1)?;
+        (!rest.starts_with('Z')).then(|| parent.parse::<u32>().ok()).flatten()
+    };
+    numbers.filter(|number| parent(number) == Some(process)).collect()
+}
+
+/// Takes away the empty control groups of a service that was killed, which nobody will start again.
+fn forget_groups(data: &Path) {
+    while let Some(place) = place_of_groups(data) {
         let jobs = std::fs::read_dir(&place).into_iter().flatten().flatten();
         let groups = jobs.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()));
         groups.for_each(|group| drop(std::fs::remove_dir(group.path())));
-        let _ = std::fs::remove_dir(&place);
+        if std::fs::remove_dir(&place).is_err() {
+            return;
+        }
     }
 }
 

@@ -122,6 +122,11 @@ impl BuilderProcess {
         child.wait().unwrap();
     }
 
+    /// The process id of the running program.
+    pub fn pid(&self) -> u32 {
+        self.child.as_ref().unwrap().id()
+    }
+
     pub fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(self.child.as_ref().unwrap());
         rustix::process::kill_process(pid, signal).unwrap();

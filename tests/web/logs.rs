@@ -15,7 +15,7 @@ use std::{
 const JOB: JobId = JobId::FIRST;
 
 /// Something to come from the disk; what there is to wait for takes milliseconds.
-async fn until(what: &str, mut there: impl FnMut() -> bool) {
+pub async fn until(what: &str, mut there: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !there() {
         assert!(begun.elapsed() < Duration::from_secs(60), "no {what}");

@@ -498,4 +498,14 @@ mod tests {
         assert_eq!(list_told("g", &list("a b"), &list("b a")).unwrap(), "g: another order");
         assert_eq!(list_told("g", &list("a"), &list("a")), None);
     }
+
+    #[test]
+    fn a_text_that_is_told_cut_says_so() {
+        let model = crate::app::admin::model("sites").unwrap();
+        let site = |domain: &str| Object::new("a", "a").with("domain", Value::Text(domain.into()));
+        let long = told(model, None, &site(&"x".repeat(SHOWN + 1)));
+        assert!(long.contains(&format!("domain: {}…", "x".repeat(SHOWN))), "{long}");
+        let whole = told(model, None, &site(&"x".repeat(SHOWN)));
+        assert!(whole.contains("domain: x") && !whole.contains('…'), "{whole}");
+    }
 }

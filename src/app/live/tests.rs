@@ -1,34 +1,9 @@
 use super::*;
 use crate::{
-    app::Told,
+    app::bare::{self, DAY, settings},
     domain::{QueueName, Timestamp, UserName, retention::Override},
-    files::DataDir,
-    plugin::{Catalog, CatalogConfig, Limits},
-    store::Store,
 };
 use std::collections::HashMap;
-
-const DAY: Duration = Duration::from_secs(86_400);
-
-fn settings() -> Settings {
-    Settings {
-        definition_limit: 4 << 20,
-        session_idle: Duration::from_secs(3_600),
-        session_absolute: Duration::from_secs(12 * 3_600),
-        first_login: Duration::from_secs(1),
-        hosts: Vec::new(),
-        sandbox: Told::new(String::new),
-        bounds: Bounds::default(),
-        slots: 2,
-        disk: crate::app::DiskSettings::default(),
-        started: Timestamp::default(),
-        swept: Vec::new(),
-        timetable: Default::default(),
-        retention: Policy::default(),
-        audit_kept: Some(400 * DAY),
-        cache_budget: 20 << 30,
-    }
-}
 
 fn given() -> Values {
     Values::given(&settings())
@@ -51,17 +26,7 @@ impl Bench {
     }
 
     fn over(dir: tempfile::TempDir) -> Self {
-        let data = Arc::new(DataDir::open(&dir.path().join("data")).unwrap());
-        let (store, _) = Store::open(&data.root().join("db")).unwrap();
-        let config = CatalogConfig {
-            plugin_dir: data.root().join("plugins"),
-            cache_dir: data.root().join("cwasm"),
-            ..CatalogConfig::default()
-        };
-        let catalog = Catalog::open_with(config, Limits::default(), Vec::new()).unwrap();
-        let catalog = Arc::new(catalog);
-        let parts = crate::app::Parts { store, data, catalog, settings: settings() };
-        let (app, wishes) = App::new(parts).unwrap();
+        let (app, wishes) = bare::app_in(dir.path());
         Self { app, wishes, dir }
     }
 

@@ -229,6 +229,11 @@ impl App {
                         ),
                         retry_after: FULL_QUEUE_WAIT,
                     },
+                    StoreError::Missing { name, .. } => {
+                        let message =
+                            format!("queue {name} was deleted just now: choose another one");
+                        AppError::Invalid(vec![Problem::new("queue", message)])
+                    }
                     other => other.into(),
                 })
             }

@@ -98,3 +98,27 @@ fn what_an_earlier_step_met_is_not_what_ended_this_one() {
     assert_eq!(met(2, 3, 1).since(met(1, 3, 0)), met(1, 0, 1));
     assert_eq!(met(0, 0, 0).since(met(1, 1, 1)), met(0, 0, 0), "never below nothing");
 }
+
+#[test]
+fn a_group_takes_what_is_in_it_along_even_when_its_build_panics() {
+    let tmp = tempfile::tempdir().unwrap();
+    let data = DataDir::open(tmp.path()).unwrap();
+    let groups = match Groups::find(&data) {
+        Ok(groups) => groups,
+        Err(why) => return println!("skipped: no control groups: {why}"),
+    };
+    let group = groups.make(JobId::FIRST, &Bounds::default()).unwrap();
+    let path = group.path.clone();
+    let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
+    group.add(child.id()).unwrap();
+    assert!(path.join("cgroup.procs").exists());
+    let build = std::thread::spawn(move || {
+        let _held = group;
+        panic!("a mistake inside the builder");
+    });
+    assert!(build.join().is_err());
+    assert!(!path.exists());
+    // Without `cgroup.kill` the group would still be there: somebody would be in it.
+    assert!(!child.wait().unwrap().success());
+    groups.leave();
+}

@@ -6,6 +6,10 @@ use crate::{
     domain::{Job, JobId, Queue, QueueName, StateKind, UserName},
     store::{AuditRecord, StoreError, Tx},
 };
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 use tokio::sync::oneshot;
 
 /// What is asked for.
@@ -95,19 +99,43 @@ impl Dispatcher {
             detail: format!("{was} → {}", job.queue),
             request: asked.peer.request,
         };
-        let saved = persist(self.app.clone(), id, move |tx| write(tx, &job, &audit));
+        let gone = Arc::new(AtomicBool::new(false));
+        let (was, queue, found) = (was.clone(), job.queue.clone(), Arc::clone(&gone));
+        let saved = persist(self.app.clone(), id, move |tx| {
+            let there = write(tx, &job, &audit)?;
+            found.store(!there, Ordering::Relaxed);
+            Ok(())
+        });
         let notes = self.notes.0.clone();
         tokio::spawn(async move {
             saved.await;
+            if gone.load(Ordering::Relaxed) {
+                let _ = notes.send(Note::Unmoved(id, was));
+                let message = format!("queue {queue} was deleted just now: choose another one");
+                let _ = done.send(Err(AppError::Refused(message)));
+                return;
+            }
             let _ = done.send(Ok(()));
             let _ = notes.send(Note::Moved(id));
         });
     }
+
+    /// What waits goes back; what builds already does not care.
+    pub(super) fn unmoved(&mut self, id: JobId, back: QueueName) {
+        self.moving.remove(&id);
+        if let Some(job) = self.waiting.get_mut(&id) {
+            let there = std::mem::replace(&mut job.queue, back);
+            self.app.board().move_to(&there, job);
+        }
+    }
 }
 
 /// Nothing but the queue changes: what else was written meanwhile stays. A job that has begun
-/// meanwhile has its new queue in its record.
-fn write(tx: &mut Tx<'_>, job: &Job, audit: &AuditRecord) -> Result<(), StoreError> {
+/// meanwhile has its new queue in its record. False, and nothing is written, if that is gone.
+fn write(tx: &mut Tx<'_>, job: &Job, audit: &AuditRecord) -> Result<bool, StoreError> {
+    if tx.queue(&job.queue)?.is_none() {
+        return Ok(false);
+    }
     match tx.job(job.id)? {
         Some(old) if old.state.kind() == StateKind::Queued => {
             tx.put_job(&Job { queue: job.queue.clone(), ..old })?;
@@ -115,5 +143,6 @@ fn write(tx: &mut Tx<'_>, job: &Job, audit: &AuditRecord) -> Result<(), StoreErr
         Some(_) => {}
         None => tx.put_job(job)?,
     }
-    tx.append_audit(audit)
+    tx.append_audit(audit)?;
+    Ok(true)
 }

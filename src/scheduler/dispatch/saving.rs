@@ -105,3 +105,48 @@ pub(in crate::scheduler) fn forget_secrets(job: &mut Job) {
     job.request.options.retain(|(id, _)| !secret.contains(id));
     job.request.secret_options = secret;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        app::bare,
+        domain::{
+            Arch, ImageTypeId, JobName, JobState, QueueName, RunnerId, UserName,
+            job::{BuildResult, Request},
+        },
+    };
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_end_is_written_even_if_what_the_build_tells_is_too_long_for_its_record() {
+        let dir = tempfile::tempdir().unwrap();
+        let (app, _wishes) = bare::app_in(dir.path());
+        let at = Timestamp::default();
+        let job = Job {
+            id: JobId::FIRST,
+            name: JobName::new("handset").unwrap(),
+            owner: UserName::new("ann").unwrap(),
+            queue: QueueName::new("web").unwrap(),
+            runner: RunnerId::new("mic").unwrap(),
+            runner_version: String::new(),
+            runner_sha256: String::new(),
+            image_type: ImageTypeId::new("raw").unwrap(),
+            arch: Arch::new("i586").unwrap(),
+            priority: 0,
+            launched: false,
+            submitted: at,
+            retry_of: None,
+            request: Request::default(),
+            state: JobState::Queued.start(at).unwrap().finish(at).unwrap(),
+            result: BuildResult {
+                log_size: 5,
+                residual: vec!["x".repeat(4 << 20)],
+                ..BuildResult::default()
+            },
+        };
+        save(app.clone(), job.clone()).await;
+        let told = app.store().job(job.id).unwrap().unwrap();
+        assert_eq!(told.state, job.state);
+        assert_eq!((told.result.log_size, told.result.residual.len()), (5, 0));
+    }
+}

@@ -4,11 +4,19 @@ use super::{
     super::{
         appliance::{Answer, Ask, Person, Running},
         live::{submit, with_script},
+        logs::until,
     },
     fill::{Form, act, change, follow, saved, staff_with, superuser, told},
 };
-use img::domain::{JobId, Queue, QueueName, StateKind, Verb};
-use std::time::{Duration, Instant};
+use img::{
+    app::{AppError, NewJob, Peer},
+    domain::{GroupName, JobId, Queue, QueueName, StateKind, Verb},
+    server::now,
+};
+use std::{
+    sync::mpsc,
+    time::{Duration, Instant},
+};
 
 fn queue(running: &Running, name: &str) -> Option<Queue> {
     let name = QueueName::new(name).unwrap();
@@ -380,5 +388,124 @@ async fn a_queue_whose_lifetimes_keep_images_stays_until_they_are_cleared() {
     assert_eq!(delete().await.status, 303);
     assert!(queue(&running, "web").is_none());
     assert!(running.appliance.app().store().job(id).unwrap().is_some());
+    running.end().await;
+}
+
+/// A job for a queue.
+fn for_queue(queue: &str) -> NewJob {
+    NewJob {
+        runner: "hostile".into(),
+        image_type: "raw".into(),
+        arch: "x86_64".into(),
+        queue: queue.into(),
+        definition_name: "waits.word".into(),
+        definition: b"well".to_vec(),
+        ..NewJob::default()
+    }
+}
+
+/// A queue that starts nothing, past every page.
+async fn add_queue(running: &Running, name: &str, submitters: &[&str]) -> QueueName {
+    let name = QueueName::new(name).unwrap();
+    let mut queue = Queue::standard(name.clone(), "");
+    queue.launch = false;
+    queue.submitters = submitters.iter().map(|group| GroupName::new(group).unwrap()).collect();
+    running.appliance.app().store().write(move |tx| tx.put_queue(&queue)).await.unwrap();
+    name
+}
+
+/// Deletes a queue, past every page, when the other end says so: what is written before that waits.
+fn deleted_later(
+    running: &Running,
+    name: &QueueName,
+) -> (mpsc::Sender<()>, impl Future<Output = ()>) {
+    let (go, wait) = mpsc::channel();
+    let (begun, mut has_begun) = tokio::sync::oneshot::channel();
+    let (store, name) = (running.appliance.app().store().clone(), name.clone());
+    let deleted = tokio::spawn(async move {
+        let written = store.write(move |tx| {
+            let _ = begun.send(());
+            let _ = wait.recv();
+            tx.remove_queue(&name)
+        });
+        assert!(written.await.unwrap(), "it was there");
+    });
+    let end = async move { deleted.await.unwrap() };
+    while has_begun.try_recv().is_err() {
+        std::thread::yield_now();
+    }
+    (go, end)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_is_moved_only_to_a_queue_that_is_open_to_whoever_moves_it() {
+    let running = Running::with_runner(|_| {}).await;
+    let app = running.appliance.app().clone();
+    add_queue(&running, "here", &[]).await;
+    let shut = add_queue(&running, "shut", &["Operators"]).await;
+    let (eve, _) = staff_with(&running, "eve", &[Verb::ChangeJobs, Verb::ViewJobs]).await;
+    let groups = app.store().groups().unwrap();
+    let actor = app.store().user(&eve).unwrap().unwrap().actor(&groups);
+    let peer = Peer::default();
+    let id = app.submit(&app.console(), for_queue("here"), &peer, now()).await.unwrap();
+    let refused = app.move_job(&actor, id, &shut, &peer, now()).await.unwrap_err();
+    assert!(matches!(&refused, AppError::Refused(why) if why.contains("Operators")), "{refused}");
+    assert_eq!(app.store().job(id).unwrap().unwrap().queue.as_str(), "here");
+    app.move_job(&app.console(), id, &shut, &peer, now()).await.unwrap();
+    assert_eq!(app.store().job(id).unwrap().unwrap().queue, shut);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_moved_while_its_new_queue_is_deleted_waits_where_it_was() {
+    let running = Running::with_runner(|_| {}).await;
+    let app = running.appliance.app().clone();
+    let here = add_queue(&running, "here", &[]).await;
+    let there = add_queue(&running, "there", &[]).await;
+    let (console, peer) = (app.console(), Peer::default());
+    let id = app.submit(&console, for_queue("here"), &peer, now()).await.unwrap();
+    let (go, deleted) = deleted_later(&running, &there);
+    let moving = tokio::spawn({
+        let (app, console, there) = (app.clone(), console.clone(), there.clone());
+        async move { app.move_job(&console, id, &there, &Peer::default(), now()).await }
+    });
+    until("the move", || app.board().waiting(&there) == 1).await;
+    go.send(()).unwrap();
+    deleted.await;
+    let refused = moving.await.unwrap().unwrap_err().to_string();
+    assert!(refused.contains("there was deleted just now"), "{refused}");
+    until("its way back", || app.board().waiting(&here) == 1).await;
+    assert_eq!(app.board().waiting(&there), 0);
+    assert_eq!(app.store().job(id).unwrap().unwrap().queue, here);
+    // And it can be moved again.
+    let other = add_queue(&running, "other", &[]).await;
+    app.move_job(&console, id, &other, &peer, now()).await.unwrap();
+    assert_eq!(app.store().job(id).unwrap().unwrap().queue, other);
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_job_that_is_handed_in_while_its_queue_is_deleted_is_refused_and_leaves_no_files() {
+    let running = Running::with_runner(|_| {}).await;
+    let app = running.appliance.app().clone();
+    add_queue(&running, "here", &[]).await;
+    let there = add_queue(&running, "there", &[]).await;
+    let first =
+        app.submit(&app.console(), for_queue("here"), &Peer::default(), now()).await.unwrap();
+    let files = |id: JobId| app.data().root().join("jobs").join(format!("{:08}", id.get()));
+    assert!(files(first).is_dir());
+    let next = JobId::new(first.get() + 1).unwrap();
+    let (go, deleted) = deleted_later(&running, &there);
+    let handing_in = tokio::spawn({
+        let app = app.clone();
+        async move { app.submit(&app.console(), for_queue("there"), &Peer::default(), now()).await }
+    });
+    until("its files", || files(next).is_dir()).await;
+    go.send(()).unwrap();
+    deleted.await;
+    let refused = handing_in.await.unwrap().unwrap_err().to_string();
+    assert!(refused.contains("queue there was deleted just now"), "{refused}");
+    assert!(!files(next).exists());
+    assert_eq!((app.store().job(next).unwrap(), app.board().waiting(&there)), (None, 0));
     running.end().await;
 }

@@ -375,3 +375,44 @@ async fn a_form_of_somebody_who_may_less_by_now_changes_nothing() {
     assert!(app.store().user(&bo).unwrap().is_some());
     running.end().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_new_passwords_at_once_one_counts_and_the_other_is_told_so() {
+    let running = Running::start().await;
+    let bo = running.user("bo", Some("Submitters")).await;
+    let app = running.appliance.app().clone();
+    let (peer, now) = (img::app::Peer::default(), img::server::now());
+    let cookie = running.session(&bo, false).await.cookie.unwrap();
+    let session = app.session(&cookie, now).await.unwrap();
+    let set = |new: &'static str| app.set_password(&session, PASSWORD, new, &peer, now);
+    // Both find the old one right before either has written a new one.
+    let both = tokio::join!(set("five blue kettles hum"), set("six grey kettles boil"));
+    let (new, late) = match both {
+        (Ok(_), Err(late)) => ("five blue kettles hum", late),
+        (Err(late), Ok(_)) => ("six grey kettles boil", late),
+        other => panic!("one counts: {other:?}"),
+    };
+    assert!(late.to_string().contains("changed meanwhile"), "{late}");
+    assert!(app.sign_in("bo", new, None, &peer, now).await.is_ok());
+    assert_eq!(app.store().sessions_of(&bo).unwrap().len(), 2, "of the change and of the sign-in");
+    running.end().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_is_gone_gets_no_token() {
+    let running = Running::start().await;
+    let bo = running.user("bo", Some("Submitters")).await;
+    let app = running.appliance.app().clone();
+    let (peer, now) = (img::app::Peer::default(), img::server::now());
+    let cookie = running.session(&bo, false).await.cookie.unwrap();
+    // As when the form began to arrive.
+    let session = app.session(&cookie, now).await.unwrap();
+    let make = || app.new_token(&session, "nightly", session.actor.verbs, None, (&peer, now));
+    make().await.unwrap();
+    let name = bo.clone();
+    app.store().write(move |tx| tx.remove_user(&name)).await.unwrap();
+    let refused = make().await.unwrap_err().to_string();
+    assert!(refused.contains("what you may do has changed"), "{refused}");
+    assert!(app.store().tokens_of(&bo).unwrap().is_empty(), "theirs went with them");
+    running.end().await;
+}
