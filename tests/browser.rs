@@ -13,6 +13,8 @@
 mod audit;
 #[path = "support/browser.rs"]
 mod browser;
+#[path = "support/builder.rs"]
+mod builder;
 mod common;
 
 use audit::Audit;
@@ -360,6 +362,26 @@ fn the_keyboard_alone_is_enough() {
     let id = job_shown(&b);
     b.see("#head .badge", "DONE");
     assert_eq!(service.job(id)["image_type"], "raw");
+    assert_eq!(b.complaints(&[]), [""; 0]);
+}
+
+#[test]
+fn the_queue_page_says_when_the_builder_goes_and_when_it_is_back() {
+    let (service, mut builder) = builder::apart("");
+    service.set_first_password();
+    let Some(b) = Browser::open(&service, true) else { return };
+    b.sign_in("imager", PASSWORD);
+    b.go("/queue");
+    b.see("[data-news]", "The builder does not answer");
+    b.script("window.same = true");
+    let quiet = || until("nothing to say", || b.text("[data-news]").is_empty().then_some(()));
+    builder.spawn();
+    quiet();
+    builder.kill();
+    b.see("[data-news]", "The builder does not answer");
+    builder.spawn();
+    quiet();
+    assert_eq!(b.script("return window.same"), json!(true), "the page was not loaded again");
     assert_eq!(b.complaints(&[]), [""; 0]);
 }
 

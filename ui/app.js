@@ -109,7 +109,10 @@
       },
       gone: (event) => byId(`job-${event.data}`)?.remove(),
       reload: async () => {
-        const fresh = $("table[data-rows]", parsePage(await load(location.href)));
+        const whole = parsePage(await load(location.href));
+        const news = $("[data-news]", whole);
+        if (news && news.innerHTML !== $("[data-news]").innerHTML) $("[data-news]").replaceChildren(...news.children);
+        const fresh = $("table[data-rows]", whole);
         if (!fresh?.tBodies[0].rows.length) return;
         some();
         body.replaceChildren(...fresh.tBodies[0].rows);

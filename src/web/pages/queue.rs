@@ -24,16 +24,19 @@ pub fn queue(f: &Frame, v: &QueueView, q: &QueueQuery) -> Markup {
         f,
         about,
         html! {
-            @if let Some(reason) = &v.builder_away {
-                p class="note warn" {
-                    (icon("alert"))
-                    span {
-                        "The builder does not answer (" (plain(reason))
-                        "): waiting jobs start when it is back."
+            // What is there after a while is told whoever cannot see it come.
+            div data-news role="status" {
+                @if let Some(reason) = &v.builder_away {
+                    p class="note warn" {
+                        (icon("alert"))
+                        span {
+                            "The builder does not answer (" (plain(reason))
+                            "): waiting jobs start when it is back."
+                        }
                     }
                 }
+                @for queue in &v.queues { (paused(queue, v)) }
             }
-            @for queue in &v.queues { (paused(queue, v)) }
             @if v.rows.is_empty() { (nothing(f, q)) }
             // Without rows it waits, hidden, for the first that a script puts in.
             @if !v.rows.is_empty() || (q.refresh && q.at == Cursor::Newest) { (table(f, v, q)) }
