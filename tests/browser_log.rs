@@ -352,6 +352,7 @@ fn following_and_not(b: &Browser) {
     scroll(b, "lines.scrollTop - 3000");
     follows(b, false);
     let (end, total) = (last(b), b.text("[data-span]"));
+    let facts = b.text("#log-facts");
     let read = number(
         b,
         "const all = document.querySelector('[data-lines]').getBoundingClientRect();
@@ -360,6 +361,8 @@ fn following_and_not(b: &Browser) {
          return Number(rows.find(inside).id.slice(1));",
     );
     until("more that was printed", || (b.text("[data-span]") != total).then_some(()));
+    until("how much there is", || (b.text("#log-facts") != facts).then_some(()));
+    assert!(b.text("#log-facts").contains(" lines so far"), "{}", b.text("#log-facts"));
     assert!(in_view(b, read) && last(b) == end, "what is read stays where it is");
     focus_lines(b);
     b.press(Key::End + "");

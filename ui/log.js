@@ -33,6 +33,8 @@
     for (const link of $$("[data-turn]", panel)) link.hidden = true;
     const place = $("[data-span]", panel);
     if (place && first()) place.textContent = `Lines ${grouped(first())} to ${grouped(last())} of ${grouped(total)}`;
+    const facts = events && total > 1 && byId("log-facts").firstChild;
+    if (facts) facts.data = facts.data.replace(/^[\d\u202f]+ lines?/, `${grouped(total)} lines`);
     if (marked) mark("mark", byId(`L${marked}`), lines);
   };
 
