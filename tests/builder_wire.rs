@@ -460,9 +460,13 @@ fn a_builder_sends_whoever_babbles_away_with_a_sentence_and_works_on() {
     let mut other = hello.clone();
     other[9] = 77;
     assert!(answer(&socket, &other).contains("version 77"));
-    assert!(answer(&socket, &with(&[9, 0, 0, 0, 2, 1])).contains("cut in the middle"));
-    assert!(answer(&socket, &with(&[3, 0, 0, 0, 2, 1, 1])).contains("does not read"));
-    assert!(answer(&socket, &with(&hello)).contains("hello twice"));
+    // Who has said hello has the server's place; it may be back, and have it, before the rest is read.
+    let told = |more: &[u8], word: &str| {
+        until(word, || answer(&socket, &with(more)).contains(word).then_some(()));
+    };
+    told(&[9, 0, 0, 0, 2, 1], "cut in the middle");
+    told(&[3, 0, 0, 0, 2, 1, 1], "does not read");
+    told(&hello, "hello twice");
     assert!(builder.is_alive());
     // Each of those took the server's place for a moment; it comes back by itself.
     if is_root("mic") {
