@@ -324,11 +324,14 @@ fn a_runner_that_is_switched_off_is_not_there_until_it_is_switched_on() {
     catalog.set_off(["hostile".to_owned(), "gone".to_owned()].into());
     let refused = catalog.runner("hostile").unwrap_err().to_string();
     assert_eq!(refused, "runner `hostile` is disabled: switched off by an administrator");
+    // A build that has begun has it, be it asked for it only now.
+    assert!(Arc::ptr_eq(&catalog.exact("hostile", runner.sha256()).unwrap(), &runner));
     // Whoever has it goes on with it; what it fails meanwhile is forgotten with the switch.
     assert!(runner.inspect(b"good").is_ok());
     (0..3).for_each(|_| drop(runner.inspect(b"panic").unwrap_err()));
     catalog.rescan();
     assert!(catalog.runner("hostile").is_err());
+    assert!(catalog.exact("hostile", runner.sha256()).is_err(), "it has failed too often");
     catalog.set_off(Default::default());
     assert!(catalog.runner("hostile").is_ok());
 }
@@ -340,6 +343,8 @@ fn what_config_toml_switches_off_no_switch_switches_on() {
     inside.config.grants.get_mut("hostile").unwrap().enabled = false;
     let catalog = inside.open();
     catalog.set_off(["hostile".to_owned()].into());
+    let sha256 = catalog.snapshot()[0].sha256.clone();
+    assert!(catalog.exact("hostile", &sha256).is_err());
     catalog.set_off(Default::default());
     assert_eq!(status(&catalog, "hostile"), Status::Disabled("switched off in config.toml".into()));
 }

@@ -17,6 +17,8 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
+const SWITCHED_OFF: &str = "switched off by an administrator";
+
 /// Every runner this box knows. Share it in an `Arc`; it changes under its own lock.
 pub struct Catalog {
     config: CatalogConfig,
@@ -120,18 +122,34 @@ impl Catalog {
         }
     }
 
-    /// The usable runner of this id, if it is still the component with this SHA-256 (hex).
+    /// The runner of this id for a build that has begun, if it is still the component with this
+    /// SHA-256 (hex). One that was switched off since ([`set_off`](Self::set_off)) is given: that
+    /// keeps builds from beginning, and stops none.
     ///
     /// # Errors
     /// Says why there is none, or that it is another version by now.
     pub fn exact(&self, id: &str, sha256: &str) -> Result<Arc<Runner>, Unavailable> {
-        let runner = self.runner(id)?;
+        let runner = self.runner(id).or_else(|why| self.switched_off(id).ok_or(why))?;
         if runner.sha256() == sha256 {
             return Ok(runner);
         }
         let version = &runner.info().version;
         let reason = format!("is now another version ({version}): submit the job again");
         Err(Unavailable { id: id.to_owned(), reason })
+    }
+
+    /// The runner of this id that only an administrator's switch keeps from being used.
+    fn switched_off(&self, id: &str) -> Option<Arc<Runner>> {
+        let entries = self.snapshot();
+        let entry = entries.iter().find(|entry| {
+            entry.id == id && entry.status == Status::Disabled(SWITCHED_OFF.to_owned())
+        })?;
+        let runner = entry.runner.as_ref()?;
+        let grant = self.config.grants.get(id);
+        let else_fine = grants::status(runner.info(), &entry.origin, grant, runner.granted())
+            == Status::Enabled
+            && runner.disabled().is_none();
+        else_fine.then(|| Arc::clone(runner))
     }
 
     /// Looks at the plugin directory again; true if anything changed.
@@ -364,9 +382,7 @@ impl Rules<'_> {
         let id = &runner.info().id;
         match grants::status(runner.info(), origin, self.grant(id), runner.granted()) {
             Status::Disabled(why) => Status::Disabled(why),
-            _ if self.off.contains(id) => {
-                Status::Disabled("switched off by an administrator".into())
-            }
+            _ if self.off.contains(id) => Status::Disabled(SWITCHED_OFF.to_owned()),
             Status::Enabled => runner.disabled().map_or(Status::Enabled, Status::Disabled),
             other => other,
         }
